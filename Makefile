@@ -1,0 +1,44 @@
+# Everything runs in its own virtual environment; PYTHON picks the interpreter (3.11 or later).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# the pinned torch has no CUDA inside where pip finds a CPU build; other machines take what they have
+DEMO := $(VENV)/demo
+
+.PHONY: demo test test-slow lint format docs clean
+
+demo: $(READY)
+	mkdir -p $(DEMO)
+	cd $(DEMO) && ../bin/nanogpt prepare --force
+	cd $(DEMO) && ../bin/nanogpt train --time 3m --out-dir out/demo --force
+	cd $(DEMO) && ../bin/nanogpt chat demo --seed 1 -p "hi, i had a bad day. i lost my keys"
+	@echo
+	@echo "Talk to it:  cd $(DEMO) && ../bin/nanogpt chat"
+
+test: $(READY) lint
+	$(BIN)/pytest
+
+test-slow: $(READY)
+	$(BIN)/pytest -m slow
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/mypy
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+docs: $(READY)
+	$(BIN)/python docs/make_reference.py
+
+clean:
+	rm -rf $(VENV) build dist
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@

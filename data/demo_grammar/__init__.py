@@ -1,0 +1,1 @@
+"""Tables and composer behind the demo corpus; see ``data/README.md``."""

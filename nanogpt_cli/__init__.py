@@ -1,0 +1,3 @@
+"""nanogpt: train your own small GPT on your own text or dialogues, and talk to it."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,99 @@
+"""The ``nanogpt`` executable: its commands, its exit codes and how it reports errors.
+
+This package alone knows typer. A command parses, calls the library and renders the answer; torch
+and numpy load inside the commands, so that ``nanogpt --help`` answers at once.
+"""
+
+import contextlib
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from nanogpt_cli import __version__, ui
+from nanogpt_cli.cli import chat, evaluate, migrate_ckpt, plot_log, prepare, train
+from nanogpt_cli.cli.options import Command
+from nanogpt_cli.errors import MachineError, NanoGPTError, UsageError
+
+app = typer.Typer(
+    name="nanogpt",
+    help="Train your own small GPT on your own text or dialogues, and talk to it.",
+    epilog="Start with: nanogpt prepare, nanogpt train, nanogpt chat.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("prepare", cls=Command)(prepare.prepare)
+app.command("train", cls=Command)(train.train)
+app.command("chat", cls=Command)(chat.chat)
+app.command("eval", cls=Command)(evaluate.evaluate)
+app.command("migrate-ckpt", cls=Command)(migrate_ckpt.migrate_ckpt)
+app.command("plot-log", cls=Command)(plot_log.plot_log)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"nanogpt {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def nanogpt(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Train your own small GPT on your own text or dialogues, and talk to it."""
+
+
+def main() -> None:
+    """Run the executable and leave with its exit code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(args: list[str]) -> int:
+    """Run one command line and give its exit code: 0, or as ``errors`` defines them."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    try:
+        code = app(args, prog_name="nanogpt", standalone_mode=False)
+        sys.stdout.flush()
+    except NanoGPTError as error:
+        ui.show_error(error)
+        return error.exit_code
+    except typer.TyperException as error:
+        return _usage_error(error)
+    except (typer.Abort, KeyboardInterrupt):
+        return 130
+    except BrokenPipeError:
+        return _leave_pipe()
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        ui.show_error(MachineError(f"cannot write the answer: {error.strerror}", "free some space"))
+        return _leave_pipe(MachineError.exit_code)
+    return code if isinstance(code, int) else 0
+
+
+def _usage_error(error: typer.TyperException) -> int:
+    """Show what the parser did not understand, in the form of all our errors."""
+    if not str(error):  # the help text was shown instead
+        return UsageError.exit_code
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "nanogpt"
+    near = getattr(error, "possibilities", None) or []
+    message = getattr(error, "message", None) or str(error)
+    if not near and hasattr(error, "format_message"):
+        message = error.format_message()
+    hint = f"did you mean {near[0]}?" if near else f"`{command} --help` lists what there is"
+    ui.show_error(UsageError(message.rstrip("."), hint))
+    return UsageError.exit_code
+
+
+def _leave_pipe(code: int = 0) -> int:
+    """Keep the interpreter from complaining about a stdout that is gone."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return code

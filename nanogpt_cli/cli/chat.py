@@ -1,0 +1,236 @@
+"""``nanogpt chat``."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nanogpt_cli import ui
+from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
+from nanogpt_cli.config import SampleConfig
+from nanogpt_cli.errors import MachineError, NanoGPTError, UsageError
+
+if TYPE_CHECKING:
+    from prompt_toolkit import PromptSession
+
+    from nanogpt_cli.session import Session
+
+
+@with_settings(sampling=SampleConfig)
+def chat(
+    model: Annotated[
+        str | None,
+        typer.Argument(help="A run's name, its folder or a checkpoint; by default the newest run."),
+    ] = None,
+    *,
+    prompt: Annotated[
+        str | None, typer.Option("--prompt", "-p", help="Answer this once and leave.")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, mps, cuda or cuda:N.")] = "auto",
+    data_dir: Annotated[
+        Path | None,
+        typer.Option("--data-dir", help="Where an old checkpoint's tokenizer is (meta.pkl)."),
+    ] = None,
+    as_json: JsonFlag = False,
+    given: dict[str, Any],
+) -> int:
+    """Talk to a model: in the terminal, with -p, or through a pipe."""
+    from nanogpt_cli import session
+    from nanogpt_cli.runs import find_checkpoint
+
+    config = SampleConfig(**given)
+    interactive = prompt is None and sys.stdin.isatty() and sys.stdout.isatty()
+    if as_json and interactive:
+        raise UsageError("--json needs one question", "add -p TEXT, or pipe it in")
+    loaded = session.load(find_checkpoint(model), device, data_dir)
+    talk = session.Session(loaded, config)
+    if interactive:
+        return _Terminal(talk).run()
+    text = prompt if prompt is not None else sys.stdin.read().removesuffix("\n")
+    if not text.strip():
+        if prompt is None:
+            return 0  # nothing was asked
+        raise UsageError("the prompt is empty", "write something after -p")
+    return _answer_once(talk, text, as_json)
+
+
+def _answer_once(talk: "Session", text: str, as_json: bool) -> int:
+    """Print the reply to ``text`` alone on stdout."""
+    for piece in talk.reply(text):
+        if not as_json:
+            print(_plain(piece), end="", flush=True)
+    for note in talk.notes:
+        ui.note(note)
+    reply = talk.last
+    assert reply is not None
+    if as_json:
+        print_json(
+            {
+                "reply": reply.text,
+                "tokens": reply.tokens,
+                "tokens_per_sec": reply.tokens_per_sec,
+                "stop_reason": reply.stop_reason,
+                "model": str(talk.loaded.path),
+            }
+        )
+    else:
+        print()
+    return 130 if reply.stop_reason == "interrupted" else 0
+
+
+def _plain(text: str) -> str:
+    """Keep control sequences in a model's output from reaching the terminal."""
+    return "".join(c for c in text if c.isprintable() or c in "\n\t")
+
+
+@dataclass(frozen=True)
+class _Slash:
+    """A /command of the terminal chat."""
+
+    usage: str
+    help: str
+    run: Callable[["_Terminal", list[str]], None]
+
+
+class _Terminal:
+    """The conversation in a terminal: a line editor, streamed replies and /commands."""
+
+    def __init__(self, talk: "Session") -> None:
+        self.talk = talk
+        self.leaving = False
+
+    def run(self) -> int:
+        """Talk until the user leaves; give the exit code."""
+        loaded = self.talk.loaded
+        kind = "answers" if loaded.chat_format else "continues your text"
+        model = loaded.decoder.model
+        ui.say(
+            f"{loaded.path.parent if loaded.path.parent.name else loaded.path}: "
+            f"{model.parameter_count() / 1e6:.1f} M weights, {kind}. /? for help, Ctrl-D leaves.",
+            style="dim",
+        )
+        editor = self._editor()
+        interrupts = 0
+        while not self.leaving:
+            try:
+                text = editor.prompt()
+            except EOFError:
+                break
+            except KeyboardInterrupt:
+                interrupts += 1
+                if interrupts == 2:
+                    return 130
+                ui.say("(Ctrl-C again or Ctrl-D to leave)", style="dim")
+                continue
+            interrupts = 0
+            self._take(text.strip())
+        return 0
+
+    def _take(self, text: str) -> None:
+        """Carry out a /command or answer a message."""
+        if not text:
+            return
+        if text.startswith("/") and not text.startswith("//"):
+            self._command(text[1:].split())
+            return
+        self._answer(text.removeprefix("/") if text.startswith("//") else text)
+
+    def _answer(self, text: str) -> None:
+        for piece in self.talk.reply(text):
+            sys.stdout.write(_plain(piece))
+            sys.stdout.flush()
+        reply = self.talk.last
+        broken_off = reply is not None and reply.stop_reason == "interrupted"
+        print(" [stopped]\n" if broken_off else "\n", flush=True)
+        for note in self.talk.notes:
+            ui.note(note)
+
+    def _command(self, words: list[str]) -> None:
+        name, arguments = (words[0] if words else ""), words[1:]
+        command = _COMMANDS.get(name)
+        if command is None:
+            ui.say(f"there is no /{ui.clean(name)}; /help lists the commands, // writes a slash")
+            return
+        command.run(self, arguments)
+
+    def help(self, _: list[str]) -> None:
+        """List the commands."""
+        for command in dict.fromkeys(_COMMANDS.values()):
+            ui.say(f"  {command.usage:<24}{command.help}")
+        ui.say("  Ctrl-J makes a new line; Ctrl-C stops a reply; Ctrl-D leaves")
+
+    def clear(self, _: list[str]) -> None:
+        """Forget the conversation."""
+        self.talk.clear()
+        ui.say("the conversation is forgotten")
+
+    def bye(self, _: list[str]) -> None:
+        """Leave."""
+        self.leaving = True
+
+    def set(self, arguments: list[str]) -> None:
+        """Show or change how tokens are drawn."""
+        names = {f.name: f for f in fields(SampleConfig)}
+        if not arguments:
+            for name in names:
+                ui.say(f"  {name:<16}{getattr(self.talk.config, name)}")
+            return
+        name, value = arguments[0], " ".join(arguments[1:])
+        if name not in names or not value:
+            ui.say(f"/set NAME VALUE, where NAME is one of {', '.join(names)}")
+            return
+        kind = float if isinstance(names[name].default, float) else int
+        try:
+            self.talk.set(replace(self.talk.config, **{name: kind(value)}))
+        except NanoGPTError as error:
+            ui.say(f"{error.message}; {error.hint}")
+        except ValueError:
+            ui.say(f"{name} is a number, not {ui.clean(value)!r}")
+
+    def _editor(self) -> "PromptSession[str]":
+        """Make the line editor: history, completion of /commands, Ctrl-J for a new line."""
+        import platformdirs
+        from prompt_toolkit import PromptSession
+        from prompt_toolkit.completion import WordCompleter
+        from prompt_toolkit.formatted_text import FormattedText
+        from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+        from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+
+        keys = KeyBindings()
+
+        @keys.add("c-j")
+        def _(event: KeyPressEvent) -> None:
+            event.current_buffer.newline()
+
+        history: History = InMemoryHistory()
+        path = Path(platformdirs.user_state_dir("nanogpt")) / "chat_history"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+            history = FileHistory(path)
+        except OSError as error:
+            ui.note(f"the history is not kept: {MachineError(str(error), '').message}")
+        commands = WordCompleter([f"/{name}" for name in _COMMANDS], sentence=True)
+        return PromptSession(
+            message=FormattedText([("bold", "> ")]),
+            placeholder=FormattedText([("fg:ansibrightblack", "Send a message (/? for help)")]),
+            prompt_continuation=FormattedText([("fg:ansibrightblack", ". ")]),
+            history=history,
+            key_bindings=keys,
+            completer=commands,
+            complete_while_typing=False,
+            enable_open_in_editor=True,
+        )
+
+
+_HELP = _Slash("/help, /?", "this list", _Terminal.help)
+_COMMANDS: dict[str, _Slash] = {
+    "help": _HELP,
+    "?": _HELP,
+    "clear": _Slash("/clear", "forget the conversation", _Terminal.clear),
+    "set": _Slash("/set [NAME VALUE]", "show or change temperature, top_k, ...", _Terminal.set),
+    "bye": _Slash("/bye", "leave", _Terminal.bye),
+}

@@ -1,0 +1,138 @@
+"""``nanogpt eval``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nanogpt_cli import ui
+from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
+from nanogpt_cli.errors import CheckpointError, DataError
+
+if TYPE_CHECKING:
+    from nanogpt_cli.checkpoint import Checkpoint
+    from nanogpt_cli.dataset import Tokens
+    from nanogpt_cli.tokenizer import Tokenizer
+
+
+@with_settings()
+def evaluate(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[MODEL]...", help="Runs, folders or files; by default the newest."),
+    ] = None,
+    *,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            "--data",
+            "--data-dir",
+            help="A dataset's folder or a text file; by default what the model was trained on.",
+        ),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, mps, cuda or cuda:N.")] = "auto",
+    as_json: JsonFlag = False,
+) -> None:
+    """Measure validation loss, perplexity and bits per byte of one or many models."""
+    rows = [_measure(name, data, device) for name in (models or [None])]
+    if as_json:
+        print_json({"models": rows})
+    else:
+        _show(rows)
+
+
+def _measure(name: str | None, data: str | None, device: str) -> dict[str, Any]:
+    """Evaluate one model, in float32."""
+    from nanogpt_cli import migrate
+    from nanogpt_cli.device import find_device
+    from nanogpt_cli.evaluate import evaluate_loss, token_byte_counts
+    from nanogpt_cli.runs import find_checkpoint
+
+    path = find_checkpoint(name)
+    checkpoint = migrate.load(path)
+    where, tokens, words = _text(checkpoint, path, data)
+    model = migrate.make_model(checkpoint, find_device(device))
+    counts = token_byte_counts(words, checkpoint.config.vocab_size)
+    with ui.progress() as bar:
+        task = bar.add_task(f"evaluating {ui.clean(path)}", total=len(tokens), note="")
+        loss = evaluate_loss(model, tokens, counts, advance=lambda n: bar.advance(task, n))
+    return {
+        "checkpoint": str(path),
+        "data": str(where),
+        "val_loss": loss.per_token,
+        "perplexity": loss.perplexity,
+        "bits_per_byte": loss.bits_per_byte,
+        "tokens": loss.tokens,
+        "step": checkpoint.step,
+        "pos_embd": checkpoint.config.pos_embd,
+        "parameters": model.parameter_count(),
+    }
+
+
+def _text(
+    checkpoint: "Checkpoint", path: Path, data: str | None
+) -> tuple[Path, "Tokens", "Tokenizer"]:
+    """Give what to evaluate on, its tokens and their tokenizer.
+
+    Raises CheckpointError where the model's vocabulary is not the data's.
+    """
+    import numpy as np
+
+    from nanogpt_cli import tokenizer
+    from nanogpt_cli.dataset import open_dataset
+    from nanogpt_cli.runs import find_dataset
+
+    if data is not None and Path(data).is_file():
+        if checkpoint.tokenizer is None:
+            raise CheckpointError(f"{path} carries no tokenizer", "add it: nanogpt migrate-ckpt")
+        words = tokenizer.from_dict(checkpoint.tokenizer)
+        try:
+            text = Path(data).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"cannot read {data}: {error}", "name a UTF-8 text file") from error
+        if unknown := words.unknown(text):
+            ui.note(f"{data}: characters the model does not know are left out: {unknown[:8]}")
+        tokens = np.array(words.encode(text), dtype=np.uint32)
+        if len(tokens) < 2:
+            raise DataError(f"{data} has too little text to evaluate", "name a longer one")
+        return Path(data), tokens, words
+    dataset = open_dataset(find_dataset(data or checkpoint.data.get("folder")))
+    for note in dataset.notes:
+        ui.note(note)
+    if checkpoint.tokenizer is not None and dataset.tokenizer.to_dict() != checkpoint.tokenizer:
+        raise CheckpointError(
+            f"{path} was not trained with the tokenizer of {dataset.folder} "
+            f"({dataset.tokenizer.name})",
+            "name its own data with --data, or a text file",
+        )
+    if dataset.tokenizer.vocab_size > checkpoint.config.vocab_size:
+        raise CheckpointError(
+            f"{path} knows {checkpoint.config.vocab_size} tokens, {dataset.folder} has "
+            f"{dataset.tokenizer.vocab_size}",
+            "name its own data with --data",
+        )
+    return dataset.folder, dataset.val, dataset.tokenizer
+
+
+def _show(rows: list[dict[str, Any]]) -> None:
+    """Print the table on stdout."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    table.add_column("model")
+    for title in ("val loss", "perplexity", "bits/byte", "tokens", "step"):
+        table.add_column(title, justify="right")
+    best = min(row["val_loss"] for row in rows)
+    for row in rows:
+        bpb = row["bits_per_byte"]
+        table.add_row(
+            ui.escape(ui.clean(row["checkpoint"])),
+            f"{row['val_loss']:.4f}",
+            f"{row['perplexity']:,.2f}",
+            "-" if bpb is None else f"{bpb:.4f}",
+            f"{row['tokens']:,}",
+            f"{row['step']:,}",
+            style="bold" if len(rows) > 1 and row["val_loss"] == best else None,
+        )
+    Console(soft_wrap=True).print(table)

@@ -1,0 +1,155 @@
+"""Flags made from the settings' dataclasses, in our spelling and in nanoGPT's.
+
+``--n-layer 4`` and ``--n_layer=4`` are the same flag, and so are ``--no-compile`` and
+``--compile=False``. What was typed is told apart from what is a default, because a configuration
+file or a preset may stand between the two.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import fields
+from typing import Annotated, Any, get_type_hints
+
+import typer
+from typer.core import TyperCommand
+
+from nanogpt_cli import ui
+from nanogpt_cli.config import flag
+from nanogpt_cli.errors import UsageError
+
+TRUE, FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
+
+RETIRED = {
+    "--wandb-log": "every run writes metrics.jsonl; `nanogpt plot-log` draws it",
+    "--wandb-project": "every run writes metrics.jsonl; `nanogpt plot-log` draws it",
+    "--wandb-run-name": "name the run by its folder: --out-dir out/NAME",
+}
+"""nanoGPT's flags that mean nothing here, and what to use instead."""
+
+
+def parse_duration(text: str) -> float:
+    """Read ``90``, ``90s``, ``20m`` or ``1.5h`` as seconds."""
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    unit = units.get(text[-1:].lower())
+    try:
+        return float(text[:-1]) * unit if unit else float(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a time such as 90s, 20m or 1.5h") from None
+
+
+class Command(TyperCommand):
+    """A command that reads nanoGPT's spelling of flags too."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Bring nanoGPT's spellings into ours, then parse as always."""
+        switches = {
+            name: next(iter(option.secondary_opts), "")
+            for option in self.params
+            if getattr(option, "is_flag", False)
+            for name in option.opts
+        }
+        return super().parse_args(ctx, list(_our_spelling(args, switches)))
+
+
+def _our_spelling(args: Sequence[str], switches: dict[str, str]) -> Iterable[str]:
+    """Yield ``args`` with dashes for underscores and ``--switch=False`` as ``--no-switch``."""
+    for position, arg in enumerate(args):
+        if arg == "--":
+            yield from args[position:]
+            return
+        name, equals, value = arg.partition("=")
+        if not name.startswith("--"):
+            yield arg
+            continue
+        name = name.replace("_", "-")
+        if name in RETIRED:
+            if value.lower() in FALSE:
+                continue
+            raise UsageError(f"{name} is not part of nanogpt", RETIRED[name])
+        if name in switches and equals:
+            if value.lower() not in TRUE | FALSE:
+                raise UsageError(f"{name}={value} is neither True nor False", f"write {name}")
+            if value.lower() in TRUE:
+                yield name
+            elif switches[name]:
+                yield switches[name]
+            continue
+        yield name + equals + value
+
+
+def with_settings(
+    **panels: Sequence[tuple[type, Iterable[str]]] | type,
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command a flag for every setting of some dataclasses, and ``--quiet``.
+
+    ``panels`` names the help panels: each is a dataclass, or pairs of a dataclass and the names of
+    some of its fields. The command receives what was typed, and only that, as the keyword argument
+    ``given``: a dict from field name to value.
+    """
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        own = [p for p in inspect.signature(function).parameters.values() if p.name != "given"]
+        flags = [
+            _parameter(config, name, title.replace("_", " "))
+            for title, content in panels.items()
+            for config, names in ([(content, None)] if isinstance(content, type) else content)
+            for name in (names or _setting_names(config))
+        ]
+        names = [p.name for p in flags]
+
+        @functools.wraps(function)
+        def command(context: typer.Context, quiet: bool, **kwargs: Any) -> Any:
+            ui.console().quiet = quiet
+            values = {name: kwargs.pop(name) for name in names}
+            if names:
+                kwargs["given"] = {
+                    name: value
+                    for name, value in values.items()
+                    if context.get_parameter_source(name).name != "DEFAULT"  # type: ignore[union-attr]
+                }
+            return function(**kwargs)
+
+        shared = [_keyword("context", typer.Context), _keyword("quiet", QuietFlag, False)]
+        command.__signature__ = inspect.Signature([*own, *flags, *shared])  # type: ignore[attr-defined]
+        return command
+
+    return decorate
+
+
+def _setting_names(config: type) -> list[str]:
+    return [f.name for f in fields(config) if "help" in f.metadata]
+
+
+def _parameter(config: type, name: str, panel: str) -> inspect.Parameter:
+    """Turn the field ``name`` of ``config`` into a keyword parameter that typer understands."""
+    field = next(f for f in fields(config) if f.name == name)
+    kind = get_type_hints(config)[name]
+    dashed = flag(name)
+    declaration = f"{dashed}/--no-{dashed[2:]}" if kind in (bool, bool | None) else dashed
+    extra = {"parser": parse_duration, "metavar": "TIME"} if name == "time" else {}
+    if field.default is None:
+        extra["show_default"] = False
+    option = typer.Option(
+        declaration, help=field.metadata["help"], rich_help_panel=panel.capitalize(), **extra
+    )
+    return _keyword(name, Annotated[kind, option], field.default)
+
+
+def _keyword(name: str, kind: Any, default: Any = inspect.Parameter.empty) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
+
+
+QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+
+
+JsonFlag = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")
+]
+
+
+def print_json(document: object) -> None:
+    """Print a document of the JSON contract on stdout."""
+    import json
+
+    print(json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False))

@@ -1,0 +1,98 @@
+"""``nanogpt train``."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from nanogpt_cli import ui
+from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
+from nanogpt_cli.config import PRESETS, ModelConfig, TrainConfig, config_fields
+
+_BUDGET = ("max_iters", "time", "batch_size", "gradient_accumulation_steps", "seed")
+_OPTIMIZER = (
+    "optimizer", "learning_rate", "min_lr", "decay_lr", "schedule", "warmup_iters",
+    "lr_decay_iters", "weight_decay", "beta1", "beta2", "grad_clip",
+)  # fmt: skip
+_EVALUATION = (
+    "eval_interval", "eval_iters", "eval_only", "log_interval", "patience",
+    "always_save_checkpoint", "sample_tokens",
+)  # fmt: skip
+_MACHINE = ("device", "dtype", "compile", "backend")
+
+
+@with_settings(
+    model=ModelConfig,
+    budget=[(TrainConfig, _BUDGET)],
+    optimizer=[(TrainConfig, _OPTIMIZER)],
+    evaluation=[(TrainConfig, _EVALUATION)],
+    machine=[(TrainConfig, _MACHINE)],
+)
+def train(
+    config_file: Annotated[
+        Path | None,
+        typer.Argument(metavar="[CONFIG]", help="A .toml file, or a configuration of nanoGPT's."),
+    ] = None,
+    *,
+    data_dir: Annotated[
+        str | None, typer.Option("--data-dir", help="The prepared dataset; by default the newest.")
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", help="A dataset by its name under data/.")
+    ] = None,
+    out_dir: Annotated[
+        Path | None, typer.Option("--out-dir", help="The run's folder; by default out/NAME.")
+    ] = None,
+    init_from: Annotated[
+        str | None,
+        typer.Option(
+            "--init-from", help="scratch, resume, a checkpoint, or a Hugging Face folder of GPT-2."
+        ),
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option("--preset", help=f"auto, or one of: {', '.join(PRESETS)}.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", help="A .toml file of settings.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Start over in a folder that holds a run already.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be trained, and stop.")
+    ] = False,
+    as_json: JsonFlag = False,
+    given: dict[str, Any],
+) -> int:
+    """Train a GPT on a prepared dataset; Ctrl-C saves, and the run can be resumed."""
+    from nanogpt_cli.cli.train_view import TrainView, plan
+    from nanogpt_cli.configfile import read_config
+    from nanogpt_cli.plan import Request, make_run
+    from nanogpt_cli.train import train as run_training
+
+    path = config_file or config
+    places = ("data_dir", "dataset", "out_dir", "init_from", "preset")
+    names = config_fields(ModelConfig, TrainConfig)
+    read = read_config(path, [*names, *places]) if path else {}
+    if path and path.suffix == ".py":
+        read.setdefault("preset", "gpt2")  # nanoGPT's files lie on top of its own defaults
+    folder = out_dir or read.get("out_dir")
+    run = make_run(
+        Request(
+            settings={k: v for k, v in read.items() if k in names} | given,
+            data=data_dir or dataset or read.get("data_dir") or read.get("dataset"),
+            out_dir=Path(folder) if folder else None,
+            init_from=init_from or read.get("init_from", "scratch"),
+            preset=preset or read.get("preset", "auto"),
+            force=force or dry_run,
+        )
+    )
+    for text in run.notes:
+        ui.note(text)
+    if dry_run:
+        document = plan(run)
+        if as_json:
+            print_json(document)
+        return 0
+    outcome = run_training(run, TrainView())
+    return {"SIGINT": 130, "SIGTERM": 143}.get(outcome.reason, 0)

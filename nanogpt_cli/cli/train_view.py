@@ -1,0 +1,132 @@
+"""What a training run shows: its plan, a bar with loss and rate, evaluations and samples."""
+
+from typing import Any
+
+import torch
+from rich.markup import escape
+from rich.progress import Progress
+
+from nanogpt_cli import ui
+from nanogpt_cli.config import flag
+from nanogpt_cli.device import find_device, find_dtype
+from nanogpt_cli.model import GPT
+from nanogpt_cli.runs import BEST, RUNS
+from nanogpt_cli.train import EvalReport, Outcome, Reporter, Run, StepReport
+
+
+def describe(run: Run, device: torch.device) -> dict[str, Any]:
+    """Give the facts of a run before its first step, as ``--dry-run --json`` prints them."""
+    with torch.device("meta"):
+        model = GPT(run.model_config)
+    config, shape = run.config, run.model_config
+    per_step = config.batch_size * config.gradient_accumulation_steps * shape.block_size
+    parameters = model.parameter_count()
+    train_tokens = len(run.dataset.train)
+    return {
+        "out_dir": str(run.out_dir),
+        "data": str(run.dataset.folder),
+        "tokenizer": run.dataset.tokenizer.name,
+        "vocab_size": shape.vocab_size,
+        "train_tokens": train_tokens,
+        "parameters": parameters,
+        "tokens_per_step": per_step,
+        "steps": None if config.time else config.max_iters,
+        "seconds": config.time or None,
+        "epochs": None if config.time else config.max_iters * per_step / train_tokens,
+        "device": str(device),
+        "dtype": str(find_dtype(config.dtype, device)).removeprefix("torch."),
+        "training_flops": None
+        if config.time
+        else model.flops_per_token() * per_step * config.max_iters,
+    }
+
+
+def plan(run: Run) -> dict[str, Any]:
+    """Say what would be trained; give it as a dictionary too."""
+    facts = describe(run, find_device(run.config.device))
+    _show_plan(run, facts)
+    return facts
+
+
+def _show_plan(run: Run, facts: dict[str, Any]) -> None:
+    shape, config = run.model_config, run.config
+    budget = f"{config.time:g} s" if config.time else f"{config.max_iters:,} steps"
+    epochs = f", {facts['epochs']:.1f} epochs" if facts["epochs"] is not None else ""
+    rows = {
+        "run": f"{facts['out_dir']} on {facts['device']} in {facts['dtype']}",
+        "data": f"{facts['data']}, {facts['train_tokens']:,} tokens of {facts['tokenizer']}",
+        "model": f"{facts['parameters'] / 1e6:.2f} M weights, {shape.n_layer} layers, "
+        f"{shape.n_head} heads, {shape.n_embd} wide, block {shape.block_size}, "
+        f"{shape.arch}, positions {shape.pos_embd}",
+        "training": f"{budget} of {facts['tokens_per_step']:,} tokens{epochs}, "
+        f"{config.optimizer}, learning rate {config.learning_rate:g} ({config.schedule})",
+    }
+    for name, text in rows.items():
+        ui.console().print(f"[bold]{name:>8}[/]  {escape(ui.clean(text))}")
+
+
+class TrainView(Reporter):
+    """Shows a run on stderr: a live bar on a terminal, plain lines elsewhere."""
+
+    def __init__(self) -> None:
+        self._bar: Progress | None = None
+        self._live = ui.console().is_terminal and not ui.console().quiet
+        self._last_line = 0.0
+
+    def start(self, run: Run, model: GPT, device: torch.device) -> None:
+        """Show the plan and open the bar."""
+        self._run = run
+        _show_plan(run, describe(run, device))
+        self._bar = ui.progress()
+        total = run.config.time or run.config.max_iters
+        self._task = self._bar.add_task("training", total=total, note="")
+        self._bar.start()
+
+    def step(self, report: StepReport) -> None:
+        """Move the bar; without a terminal, print a line every 10 seconds."""
+        assert self._bar is not None
+        text = f"loss {report.loss:.3f}  {report.tokens_per_sec:,.0f} tok/s"
+        done = report.seconds if self._run.config.time else report.step
+        self._bar.update(self._task, completed=round(done, 1), note=text)
+        if not self._live and report.seconds - self._last_line >= 10:
+            self._last_line = report.seconds
+            left = report.seconds * (1 / report.fraction - 1) if report.fraction else 0.0
+            ui.say(f"step {report.step:,}: {text}, {_clock(left)} left")
+
+    def evaluation(self, report: EvalReport) -> None:
+        """Print the losses."""
+        bpb = f", {report.bits_per_byte:.3f} bits/byte" if report.bits_per_byte else ""
+        star = "  [green]best so far[/]" if report.best else ""
+        ui.console().print(
+            f"[bold]step {report.step:,}[/]: train loss {report.train_loss:.4f}, "
+            f"val loss {report.val_loss:.4f}{bpb}{star}"
+        )
+
+    def sample(self, step: int, prompt: str, text: str) -> None:
+        """Print what the model writes, on at most three lines."""
+        shown = " ".join(f"{prompt} » {text}".split())
+        ui.console().print(f"  [dim]{escape(ui.clean(shown[:240]))}[/]")
+
+    def note(self, text: str) -> None:
+        """Print a note."""
+        ui.note(text)
+
+    def end(self, outcome: Outcome) -> None:
+        """Close the bar; say how to go on, or what to do with the model."""
+        if self._bar is not None:
+            self._bar.stop()
+        name = outcome.out_dir
+        chat = name.relative_to(RUNS) if name.is_relative_to(RUNS) else name
+        if outcome.reason.startswith("SIG"):
+            ui.say(f"stopped at step {outcome.step:,}, everything is saved in {name}")
+            ui.say(f"go on with:  nanogpt train --init-from resume {flag('out_dir')} {name}")
+            return
+        why = " (patience is over)" if outcome.reason == "patience" else ""
+        best = f", best val loss {outcome.best_val_loss:.4f}" if outcome.best_val_loss else ""
+        ui.say(f"done in {_clock(outcome.seconds)}{why}{best}: {name / BEST}")
+        ui.say(f"talk to it:  nanogpt chat {chat}")
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"

@@ -1,0 +1,241 @@
+"""Every setting once: its name, type, default and help, in frozen dataclasses.
+
+The command line, TOML files, presets, checkpoints and the reference in the documentation all take
+their settings from here. This module does not know where values come from, and imports no torch.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from nanogpt_cli.errors import UsageError
+
+PosEmbd = Literal["default", "rope", "relative"]
+Arch = Literal["gpt2", "modern"]
+Gelu = Literal["erf", "tanh"]
+Optimizer = Literal["adamw", "muon"]
+Schedule = Literal["cosine", "linear", "wsd"]
+DType = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    min: float | None = None,
+    max: float | None = None,
+    above: float | None = None,
+    below: float | None = None,
+) -> Any:
+    """Declare a field with its default, its help text and its range.
+
+    ``min`` and ``max`` belong to the range, ``above`` and ``below`` do not.
+    """
+    bounds = {"min": min, "max": max, "above": above, "below": below}
+    return field(default=default, metadata={"help": help, "bounds": bounds})
+
+
+def flag(name: str) -> str:
+    """Give the command-line flag of a field: ``n_layer`` is ``--n-layer``."""
+    return "--" + name.replace("_", "-")
+
+
+def _check_ranges(config: Any) -> None:
+    """Check each number and each choice against what its field declares."""
+    types = get_type_hints(type(config))
+    for f in fields(config):
+        value = getattr(config, f.name)
+        if get_origin(types[f.name]) is Literal and value not in get_args(types[f.name]):
+            choices = ", ".join(map(str, get_args(types[f.name])))
+            raise UsageError(f"{flag(f.name)} {value} is not known", f"choose one of: {choices}")
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            continue
+        bounds = {k: v for k, v in f.metadata.get("bounds", {}).items() if v is not None}
+        inside = math.isfinite(value) and (
+            value >= bounds.get("min", -math.inf)
+            and value <= bounds.get("max", math.inf)
+            and value > bounds.get("above", -math.inf)
+            and value < bounds.get("below", math.inf)
+        )
+        if not inside:
+            words = {"min": "at least", "max": "at most", "above": "above", "below": "below"}
+            must = " and ".join(f"{words[k]} {v:g}" for k, v in bounds.items()) or "a finite number"
+            raise UsageError(f"{flag(f.name)} {value} is out of range", f"it must be {must}")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The shape of a GPT; everything that must be known to rebuild it from its weights."""
+
+    block_size: int = setting(64, "Context length in tokens.", min=1)
+    n_layer: int = setting(4, "Number of transformer blocks.", min=1)
+    n_head: int = setting(4, "Attention heads per block.", min=1)
+    n_embd: int = setting(128, "Width of the model; a multiple of the heads.", min=1)
+    dropout: float = setting(0.0, "Dropout probability.", min=0, below=1)
+    bias: bool = setting(False, "Biases in Linear and LayerNorm, as GPT-2 has them.")
+    pos_embd: PosEmbd = setting(
+        "default", "Position embedding: default (learned table), rope (rotary), relative (bias)."
+    )
+    arch: Arch = setting(
+        "gpt2", "Block: gpt2 (the reference), modern (RMSNorm, QK-norm, squared ReLU)."
+    )
+    vocab_size: int = 50304
+    gelu: Gelu = "erf"
+    absolute_table: bool = False
+    """Keep ``transformer.wpe`` beside a relative table, as migrated checkpoints do."""
+
+    def __post_init__(self) -> None:
+        """Check that such a model can be built."""
+        _check_ranges(self)
+        if self.n_embd % self.n_head:
+            near = max(1, round(self.n_embd / self.n_head)) * self.n_head
+            raise UsageError(
+                f"--n-embd {self.n_embd} is not divisible by --n-head {self.n_head}",
+                f"try --n-embd {near}",
+            )
+        if self.pos_embd == "rope" and (self.n_embd // self.n_head) % 2:
+            raise UsageError(
+                f"--pos-embd rope rotates pairs, and --n-embd {self.n_embd} / --n-head "
+                f"{self.n_head} is odd",
+                f"try --n-embd {2 * self.n_head * max(1, self.n_embd // self.n_head // 2)}",
+            )
+
+    @property
+    def has_wpe(self) -> bool:
+        """Whether the model has a learned table of absolute positions."""
+        return self.pos_embd == "default" or self.absolute_table
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How to train: budget, batches, optimizer, evaluation and machine."""
+
+    max_iters: int = setting(2000, "Optimizer steps in the whole run.", min=0)
+    time: float = setting(
+        0.0, "Wall-clock budget instead of --max-iters (90s, 20m, 1.5h); 0 is none.", min=0
+    )
+    seed: int = setting(1337, "Seed of weights, batches and dropout.", min=0, max=2**63 - 1)
+    batch_size: int = setting(12, "Sequences per micro-batch.", min=1)
+    gradient_accumulation_steps: int = setting(1, "Micro-batches per optimizer step.", min=1)
+
+    optimizer: Optimizer = setting("adamw", "adamw, or muon (matrices by Muon, the rest by AdamW).")
+    learning_rate: float = setting(1e-3, "Peak learning rate.", above=0)
+    min_lr: float = setting(1e-4, "Learning rate at the end of the decay.", min=0)
+    decay_lr: bool = setting(True, "Decay the learning rate.")
+    schedule: Schedule = setting("cosine", "Shape of the decay: cosine, linear or wsd.")
+    warmup_iters: int = setting(100, "Steps of linear warmup.", min=0)
+    lr_decay_iters: int = setting(0, "Steps until --min-lr; 0 is --max-iters.", min=0)
+    weight_decay: float = setting(0.1, "Decay of matrices; gains and biases have none.", min=0)
+    beta1: float = setting(0.9, "AdamW's first moment.", min=0, below=1)
+    beta2: float = setting(0.99, "AdamW's second moment.", min=0, below=1)
+    grad_clip: float = setting(1.0, "Clip the gradient's norm; 0 is off.", min=0)
+
+    eval_interval: int = setting(0, "Steps between evaluations; 0 is ten in a run.", min=0)
+    eval_iters: int = setting(
+        20, "Batches per evaluation, always the same ones; 0 is all of val.bin.", min=0
+    )
+    eval_only: bool = setting(False, "Evaluate once and stop.")
+    log_interval: int = setting(10, "Steps between lines of metrics.jsonl.", min=1)
+    patience: int = setting(
+        0, "Stop after this many evaluations without a better one; 0 is never.", min=0
+    )
+    always_save_checkpoint: bool = setting(
+        False, "Let ckpt.pt follow the newest weights instead of the best ones."
+    )
+    sample_tokens: int = setting(64, "Tokens of the sample at each evaluation; 0 is none.", min=0)
+
+    device: str = setting("auto", "auto, cpu, mps, cuda or cuda:N.")
+    dtype: DType = setting("auto", "Precision: auto, float32, bfloat16 or float16.")
+    compile: bool | None = setting(None, "Use torch.compile; by default on cuda only.")
+    backend: str = setting("auto", "Process group under torchrun: auto, nccl or gloo.")
+
+    def __post_init__(self) -> None:
+        """Check that the numbers fit together."""
+        _check_ranges(self)
+        if self.decay_lr and self.min_lr > self.learning_rate:
+            raise UsageError(
+                f"--min-lr {self.min_lr:g} is above --learning-rate {self.learning_rate:g}",
+                f"try --min-lr {self.learning_rate / 10:g}",
+            )
+        device = self.device.split(":")[0]
+        if device not in {"auto", "cpu", "mps", "cuda"}:
+            raise UsageError(
+                f"--device {self.device} is not known", "choose auto, cpu, mps, cuda or cuda:N"
+            )
+
+
+@dataclass(frozen=True)
+class SampleConfig:
+    """How the next token is drawn."""
+
+    temperature: float = setting(0.8, "Randomness; 0 always takes the likeliest token.", min=0)
+    top_k: int = setting(200, "Draw from the k likeliest tokens only.", min=1)
+    top_p: float = setting(1.0, "Draw from the likeliest tokens of this mass.", above=0, max=1)
+    repeat_penalty: float = setting(1.0, "Divide the odds of tokens already said.", above=0)
+    max_tokens: int = setting(256, "Longest reply in tokens.", min=1)
+    seed: int | None = setting(None, "Repeatable replies.", min=0, max=2**63 - 1)
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        _check_ranges(self)
+
+
+NANOGPT_DEFAULTS: Mapping[str, Any] = {
+    # nanoGPT's train.py without a configuration file: GPT-2 124M
+    "arch": "gpt2", "pos_embd": "default", "optimizer": "adamw", "schedule": "cosine",
+    "block_size": 1024, "n_layer": 12, "n_head": 12, "n_embd": 768, "dropout": 0.0, "bias": False,
+    "batch_size": 12, "gradient_accumulation_steps": 40,
+    "learning_rate": 6e-4, "min_lr": 6e-5, "warmup_iters": 2000, "weight_decay": 0.1,
+    "beta1": 0.9, "beta2": 0.95, "grad_clip": 1.0, "max_iters": 600_000, "lr_decay_iters": 600_000,
+    "eval_interval": 2000, "eval_iters": 200, "log_interval": 1,
+}  # fmt: skip
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "quick": {
+        # what `nanogpt train` takes on a cpu or on mps
+        "arch": "modern", "pos_embd": "rope", "optimizer": "muon", "schedule": "linear",
+        "block_size": 128, "n_layer": 4, "n_head": 4, "n_embd": 256,
+        "batch_size": 16, "learning_rate": 6e-3, "min_lr": 0.0, "warmup_iters": 10,
+        "weight_decay": 0.1, "beta2": 0.95, "max_iters": 1500,
+    },
+    "gpu": {
+        # what `nanogpt train` takes on cuda
+        "arch": "modern", "pos_embd": "rope", "optimizer": "muon", "schedule": "linear",
+        "block_size": 256, "n_layer": 6, "n_head": 6, "n_embd": 384, "dropout": 0.2,
+        "batch_size": 64, "learning_rate": 4e-3, "min_lr": 0.0, "warmup_iters": 20,
+        "weight_decay": 0.1, "beta2": 0.95, "max_iters": 3000,
+    },
+    "shakespeare-char-cpu": {
+        # nanoGPT's recipe for a laptop
+        **NANOGPT_DEFAULTS,
+        "block_size": 64, "n_layer": 4, "n_head": 4, "n_embd": 128, "batch_size": 12,
+        "gradient_accumulation_steps": 1, "max_iters": 2000, "lr_decay_iters": 2000,
+        "learning_rate": 1e-3, "min_lr": 1e-4, "beta2": 0.99, "warmup_iters": 100,
+        "eval_interval": 250, "eval_iters": 20,
+    },
+    "shakespeare-char": {
+        # nanoGPT's recipe for one GPU
+        **NANOGPT_DEFAULTS,
+        "block_size": 256, "n_layer": 6, "n_head": 6, "n_embd": 384, "dropout": 0.2,
+        "batch_size": 64, "gradient_accumulation_steps": 1, "max_iters": 5000,
+        "lr_decay_iters": 5000, "learning_rate": 1e-3, "min_lr": 1e-4, "beta2": 0.99,
+        "warmup_iters": 100, "eval_interval": 250, "log_interval": 10,
+    },
+    "gpt2": {**NANOGPT_DEFAULTS},
+}  # fmt: skip
+
+
+def preset_for(device: str) -> str:
+    """Name the preset that `nanogpt train` takes when none is asked for."""
+    return "gpu" if device.startswith("cuda") else "quick"
+
+
+def config_fields(*configs: type) -> dict[str, Any]:
+    """Give the fields that are settings, as name -> default, of these config classes."""
+    return {
+        f.name: None if f.default is MISSING else f.default
+        for config in configs
+        for f in fields(config)
+        if "help" in f.metadata
+    }

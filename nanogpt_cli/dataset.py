@@ -1,0 +1,190 @@
+"""Prepared datasets: train.bin and val.bin as nanoGPT reads them, and batches from them.
+
+``open_dataset`` checks everything that could go wrong later. Batches are a pure function of seed
+and step, so that a run can be resumed anywhere and split over any number of processes.
+
+Shape letters: B batch, T tokens (block_size).
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from nanogpt_cli import plainpickle, tokenizer
+from nanogpt_cli.dialogue import ChatFormat
+from nanogpt_cli.errors import DataError
+
+Tokens = npt.NDArray[np.uint16] | npt.NDArray[np.uint32]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """An opened dataset folder; the token arrays are mapped, not read."""
+
+    folder: Path
+    train: Tokens
+    val: Tokens
+    tokenizer: tokenizer.Tokenizer
+    chat_format: ChatFormat | None
+    vocab_size: int
+    fingerprint: str
+    """Hash of both files, to tell whether the data has changed."""
+    notes: tuple[str, ...] = ()
+    """What had to be assumed, for the user to read."""
+
+
+def open_dataset(folder: Path) -> Dataset:
+    """Open and check a dataset folder, ours or nanoGPT's.
+
+    Raises DataError where files are missing, damaged, or do not fit each other.
+    """
+    if not folder.is_dir():
+        raise DataError(f"there is no dataset folder {folder}", "prepare it: nanogpt prepare")
+    notes: list[str] = []
+    meta = _read_meta(folder)
+    if meta is not None:
+        words = tokenizer.from_dict(meta["tokenizer"])
+        chat = ChatFormat.from_dict(meta["chat_format"]) if meta.get("chat_format") else None
+        vocab_size, dtype = words.vocab_size, meta.get("dtype", "uint16")
+        if dtype not in ("uint16", "uint32"):
+            raise DataError(f"{folder / 'meta.json'}: dtype {dtype!r} is unknown", _AGAIN)
+    else:
+        words, chat, dtype = nanogpt_tokenizer(folder), None, "uint16"
+        vocab_size = words.vocab_size if words.name == "char" else 50304
+        notes.append(f"{folder} has no meta.json: read as nanoGPT's, tokenizer {words.name}")
+    train, val = (_map_tokens(folder / f"{split}.bin", dtype) for split in ("train", "val"))
+    for split, tokens in (("train", train), ("val", val)):
+        _check_ids(folder / f"{split}.bin", tokens, vocab_size)
+    hashes = hashlib.sha256()
+    for split, tokens in (("train", train), ("val", val)):
+        known = (meta or {}).get(split, {}).get("sha256")
+        hashes.update(known.encode() if isinstance(known, str) else _sample_hash(tokens))
+        hashes.update(str(len(tokens)).encode())
+    return Dataset(folder, train, val, words, chat, vocab_size, hashes.hexdigest(), tuple(notes))
+
+
+_AGAIN = "prepare it again: nanogpt prepare --force"
+
+
+def _read_meta(folder: Path) -> dict[str, Any] | None:
+    """Read meta.json; None where there is none."""
+    path = folder / "meta.json"
+    if not path.exists():
+        return None
+    try:
+        meta = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise DataError(f"{path} is damaged: {error}", _AGAIN) from error
+    if not isinstance(meta, dict) or not isinstance(meta.get("tokenizer"), dict):
+        raise DataError(f"{path} is damaged: it names no tokenizer", _AGAIN)
+    version = meta.get("version")
+    if isinstance(version, int) and version > 1:
+        raise DataError(f"{path} was made by a newer nanogpt", "update nanogpt")
+    return meta
+
+
+def nanogpt_tokenizer(folder: Path) -> tokenizer.Tokenizer:
+    """Give the tokenizer of a nanoGPT data folder: char where it has a meta.pkl, else gpt2.
+
+    Raises DataError where meta.pkl holds anything but the plain tables that nanoGPT writes.
+    """
+    path = folder / "meta.pkl"
+    if not path.exists():
+        return tokenizer.default_gpt2()
+    try:
+        meta = plainpickle.load_plain(path.read_bytes())
+        itos = meta["itos"]
+        characters = "".join(itos[i] for i in range(len(itos)))
+    except (OSError, plainpickle.NotPlainError, KeyError, TypeError) as error:
+        raise DataError(f"{path} cannot be used: {error}", "prepare the data again") from error
+    return tokenizer.from_dict({"kind": "char", "characters": characters, "special_tokens": {}})
+
+
+def _map_tokens(path: Path, dtype: str) -> Tokens:
+    """Map a .bin file, after checks of its size."""
+    if not path.is_file():
+        raise DataError(f"{path} is missing", "prepare the dataset: nanogpt prepare")
+    size = path.stat().st_size
+    width = np.dtype(dtype).itemsize
+    if size == 0:
+        raise DataError(f"{path} is empty", _AGAIN)
+    if size % width:
+        raise DataError(f"{path} has {size} bytes, which is no multiple of {width}", _AGAIN)
+    return np.memmap(path, dtype=np.dtype(dtype).newbyteorder("<"), mode="r")
+
+
+def _check_ids(path: Path, tokens: Tokens, vocab_size: int) -> None:
+    """Check that every id is in the vocabulary, a stretch at a time."""
+    for start in range(0, len(tokens), 1 << 24):
+        top = int(tokens[start : start + (1 << 24)].max())
+        if top >= vocab_size:
+            raise DataError(
+                f"{path} holds token {top}, but the vocabulary ends at {vocab_size - 1}", _AGAIN
+            )
+
+
+def _sample_hash(tokens: Tokens) -> bytes:
+    """Hash 64 stretches spread over a file whose full hash nobody noted."""
+    digest = hashlib.sha256()
+    for start in np.linspace(0, max(0, len(tokens) - 4096), 64).astype(int):
+        digest.update(tokens[start : start + 4096].tobytes())
+    return digest.digest()
+
+
+def windows(tokens: Tokens, starts: npt.NDArray[np.int64], block_size: int) -> torch.Tensor:
+    """Cut ids (B, T + 1), int64, out of ``tokens`` at ``starts`` (B,)."""
+    return torch.from_numpy(tokens[starts[:, None] + np.arange(block_size + 1)].astype(np.int64))
+
+
+def training_batch(
+    tokens: Tokens, *, seed: int, index: int, batch_size: int, block_size: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Give inputs and targets (B, T) of the micro-batch number ``index``, a pure function.
+
+    An epoch goes once over all windows of ``block_size`` in a shuffled order; each epoch cuts the
+    windows at another place.
+    """
+    per_epoch = (len(tokens) - 1) // block_size
+    if per_epoch < 1:
+        raise DataError(
+            f"the training text has {len(tokens)} tokens, too few for a block of {block_size}",
+            f"use --block-size {max(1, len(tokens) - 1)} or less, or more text",
+        )
+    numbers = np.arange(index * batch_size, (index + 1) * batch_size)
+    starts = np.empty(batch_size, dtype=np.int64)
+    for epoch in np.unique(numbers // per_epoch):
+        chosen = numbers // per_epoch == epoch
+        order, phase = _epoch_order(seed, int(epoch), per_epoch, len(tokens), block_size)
+        starts[chosen] = order[numbers[chosen] % per_epoch] * block_size + phase
+    ids = windows(tokens, starts, block_size)
+    return ids[:, :-1], ids[:, 1:]
+
+
+@lru_cache(maxsize=2)
+def _epoch_order(
+    seed: int, epoch: int, per_epoch: int, length: int, block_size: int
+) -> tuple[npt.NDArray[np.int64], int]:
+    """Give the shuffled window numbers of an epoch and where its first window starts."""
+    rng = np.random.default_rng([seed, epoch])
+    room = length - 1 - per_epoch * block_size
+    return rng.permutation(per_epoch), int(rng.integers(0, room + 1))
+
+
+def evaluation_starts(
+    tokens: Tokens, block_size: int, limit: int | None = None
+) -> npt.NDArray[np.int64]:
+    """Give where the adjacent windows of an evaluation start, at most ``limit``, spread evenly.
+
+    Without a limit these are all floor((n - 1) / block_size) windows, in order.
+    """
+    count = (len(tokens) - 1) // block_size
+    if limit is None or limit >= count:
+        return np.arange(count, dtype=np.int64) * block_size
+    return np.linspace(0, count - 1, limit).astype(np.int64) * block_size

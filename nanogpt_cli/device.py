@@ -1,0 +1,70 @@
+"""What the machine offers: device, precision, and whether torch.compile works here."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import cast
+
+import torch
+
+from nanogpt_cli.config import DType
+from nanogpt_cli.errors import UsageError
+
+
+def find_device(name: str = "auto") -> torch.device:
+    """Give the device called ``name``; ``auto`` is the best one there is.
+
+    Raises UsageError where the machine has no such device.
+    """
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if name == "auto":
+        return torch.device("cuda" if cuda else "mps" if mps else "cpu")
+    kind, _, index = name.partition(":")
+    if kind not in {"cpu", "cuda", "mps"} or (index and not index.isdigit()):
+        raise UsageError(f"--device {name} is not known", "choose auto, cpu, mps, cuda or cuda:N")
+    if (kind == "cuda" and not cuda) or (kind == "mps" and not mps):
+        raise UsageError(f"--device {name}: this machine has no {kind}", "leave --device out")
+    if kind == "cuda" and index and int(index) >= torch.cuda.device_count():
+        raise UsageError(
+            f"--device {name}: this machine has {torch.cuda.device_count()} GPUs, counted from 0",
+            "leave --device out",
+        )
+    return torch.device(name)
+
+
+def find_dtype(name: DType, device: torch.device) -> torch.dtype:
+    """Give the precision of the matrix products; ``auto`` is bfloat16 where CUDA has it.
+
+    Raises UsageError where the device cannot.
+    """
+    if name == "auto":
+        if device.type == "cuda":
+            return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        return torch.float32
+    if name == "float16" and device.type != "cuda":
+        raise UsageError(f"--dtype float16 needs cuda, not {device.type}", "use bfloat16 there")
+    return cast(torch.dtype, getattr(torch, name))
+
+
+def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[object]:
+    """Give the context in which matrix products run in ``dtype``."""
+    if dtype == torch.float32:
+        return nullcontext()
+    return torch.autocast(device_type=device.type, dtype=dtype)
+
+
+def try_compile(
+    model: torch.nn.Module, example: torch.Tensor, say: Callable[[str], None]
+) -> torch.nn.Module:
+    """Compile ``model`` if that works on this machine, else say why not and give it back.
+
+    ``example`` is a batch of ids (B, T) on the model's device, to prove that it runs.
+    """
+    try:
+        compiled = cast(torch.nn.Module, torch.compile(model))
+        compiled(example, example).backward()
+    except Exception as error:  # compilers fail in their own many ways, and none is fatal here
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        say(f"torch.compile does not work here, going on without it ({reason[:120]})")
+        compiled = model
+    model.zero_grad(set_to_none=True)
+    return compiled

@@ -1,0 +1,217 @@
+"""The chat format: tagged text to turns, turns to token ids.
+
+    <human>How are you?<endOfText>
+    <bot>Well, thank you.<endOfText>
+
+A conversation ends at a blank line. This module knows tokenizers, but neither files nor models.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Literal
+
+from nanogpt_cli.errors import DataError
+from nanogpt_cli.tokenizer import END_OF_TEXT, Tokenizer
+
+Role = Literal["human", "bot"]
+
+LONGEST_TURN = 2**20
+"""Characters after which a turn without an end tag is taken to be over."""
+
+_ENDS_IN_BLANK_LINE = re.compile(r"\n[^\S\n]*\n\s*\Z")
+
+
+@dataclass(frozen=True)
+class ChatFormat:
+    """The tags around turns, as the earlier project spelled them."""
+
+    human: str = "<human>"
+    bot: str = "<bot>"
+    end: str = "<endOfText>"
+
+    @property
+    def tags(self) -> tuple[str, str, str]:
+        """Give the three tags in the order in which they become special tokens."""
+        return self.human, self.bot, self.end
+
+    def to_dict(self) -> dict[str, str]:
+        """Give the tags in JSON's types."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, content: object) -> "ChatFormat":
+        """Rebuild from to_dict's output; raises DataError where that is damaged."""
+        tags = content if isinstance(content, dict) else {}
+        known = {f.name for f in fields(cls)}
+        texts = {tag for tag in tags.values() if isinstance(tag, str) and tag.isprintable() and tag}
+        if set(tags) != known or len(texts) != len(known):
+            raise DataError(
+                "the chat format is damaged: it does not name three tags",
+                "prepare the data again, or take another copy",
+            )
+        return cls(**tags)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one side says, without tags."""
+
+    role: Role
+    text: str
+
+
+@dataclass
+class ParseReport:
+    """What parse_turns found; text that is in no turn is left out."""
+
+    turns: int = 0
+    unclosed: int = 0
+    """Turns that a new tag or the end of the text closed."""
+    empty: int = 0
+    stray: int = 0
+    """Stretches of text outside of all turns."""
+
+
+def tag_pattern(chat: ChatFormat) -> re.Pattern[str]:
+    """Find tags in any case, the tag as group 1."""
+    return re.compile("(" + "|".join(map(re.escape, chat.tags)) + ")", re.IGNORECASE)
+
+
+def parse_turns(
+    lines: Iterable[str], chat: ChatFormat, report: ParseReport | None = None
+) -> Iterator[Turn | None]:
+    """Yield the turns of tagged text, and None between two conversations.
+
+    ``lines`` keep their line breaks; a very long line may come in pieces. A turn may span lines, a
+    blank line between turns ends a conversation, and white space around a turn's text is dropped.
+    A missing end tag is forgiven. ``report``, if given, counts what was found.
+    """
+    report = report if report is not None else ParseReport()
+    pattern = tag_pattern(chat)
+    role: Role | None = None
+    text = ""
+    begun = boundary = False
+
+    def close() -> Iterator[Turn | None]:
+        nonlocal begun, boundary
+        if role is None:
+            report.stray += bool(text.strip())
+        elif not text.strip():
+            report.empty += 1
+        else:
+            if boundary and begun:
+                yield None
+            begun, boundary = True, False
+            report.turns += 1
+            yield Turn(role, text.strip())
+
+    for line in _with_whole_tags(lines, max(map(len, chat.tags))):
+        for i, piece in enumerate(pattern.split(line)):
+            if i % 2 == 0:
+                text += piece
+                continue
+            yield from close()
+            closing = piece.lower() == chat.end.lower()
+            if role is not None and not closing:
+                report.unclosed += 1
+                boundary = boundary or _ENDS_IN_BLANK_LINE.search(text) is not None
+            role = None if closing else "human" if piece.lower() == chat.human.lower() else "bot"
+            text = ""
+        if role is None or len(text) > LONGEST_TURN:
+            boundary = boundary or (role is None and line.endswith("\n") and not line.strip())
+            report.unclosed += role is not None
+            yield from close()
+            role, text = None, ""
+    report.unclosed += role is not None
+    yield from close()
+
+
+def _with_whole_tags(lines: Iterable[str], longest: int) -> Iterator[str]:
+    """Keep back the end of an unfinished line where a tag may have been cut."""
+    kept = ""
+    for line in lines:
+        line = kept + line
+        cut = len(line) if line.endswith("\n") else max(0, len(line) - longest + 1)
+        kept = line[cut:]
+        if cut:
+            yield line[:cut]
+    if kept:
+        yield kept
+
+
+def tags_are_special(tokenizer: Tokenizer, chat: ChatFormat) -> bool:
+    """Tell whether each tag is one token; in the earlier project's models they are spelled out."""
+    return all(tag in tokenizer.special_tokens for tag in chat.tags)
+
+
+def encode_turn(turn: Turn, tokenizer: Tokenizer, chat: ChatFormat) -> list[int]:
+    """Give the role's tag, the text and the end tag; the tags must be special tokens."""
+    special = tokenizer.special_tokens
+    tag = chat.human if turn.role == "human" else chat.bot
+    return [special[tag], *tokenizer.encode(turn.text), special[chat.end]]
+
+
+def encode_conversation(turns: Iterable[Turn], tokenizer: Tokenizer, chat: ChatFormat) -> list[int]:
+    """Give the ids of a whole conversation, ``<|endoftext|>`` last where that is a token.
+
+    Without special tokens for the tags, they are ordinary text with a line for each turn.
+    """
+    ids = _encode(turns, tokenizer, chat, opening="")
+    if tags_are_special(tokenizer, chat) and END_OF_TEXT in tokenizer.special_tokens:
+        ids.append(tokenizer.special_tokens[END_OF_TEXT])
+    return ids
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """Ids for a model to answer, and what of the conversation had no room in them."""
+
+    ids: list[int]
+    dropped_turns: int
+    cropped_tokens: int
+
+
+def encode_prompt(
+    turns: Sequence[Turn], tokenizer: Tokenizer, chat: ChatFormat, budget: int
+) -> Prompt:
+    """Give a conversation and the tag that opens the bot's answer, in at most ``budget`` ids.
+
+    Drops whole turns, oldest first, so that a human turn comes first; where the last of them alone
+    is too long, its beginning is cropped.
+    """
+    assert budget > 0
+    starts = [i for i, turn in enumerate(turns) if turn.role == "human"] or [len(turns)]
+    for start in starts:
+        ids = _encode(turns[start:], tokenizer, chat, opening=chat.bot)
+        if len(ids) <= budget:
+            return Prompt(ids, start, 0)
+    special = tokenizer.special_tokens
+    first = [special[chat.human]] if chat.human in special else tokenizer.encode(chat.human)
+    kept = max(0, budget - len(first))
+    cropped = len(ids) - budget
+    return Prompt([*first[: budget - kept], *ids[len(ids) - kept :]], start, cropped)
+
+
+def _encode(
+    turns: Iterable[Turn], tokenizer: Tokenizer, chat: ChatFormat, opening: str
+) -> list[int]:
+    """Encode turns and, after them, the tag ``opening`` (none if empty)."""
+    if tags_are_special(tokenizer, chat):
+        ids = [i for turn in turns for i in encode_turn(turn, tokenizer, chat)]
+        return [*ids, tokenizer.special_tokens[opening]] if opening else ids
+    tag = {"human": chat.human, "bot": chat.bot}
+    lines = [f"{tag[turn.role]}{turn.text}{chat.end}" for turn in turns]
+    return tokenizer.encode("\n".join([*lines, opening] if opening else lines))
+
+
+def stop_strings(tokenizer: Tokenizer, chat: ChatFormat) -> tuple[str, ...]:
+    """Give the tags that end an answer, which a model may also spell out."""
+    end_of_text = [END_OF_TEXT] if END_OF_TEXT in tokenizer.special_tokens else []
+    return (chat.end, chat.human, chat.bot, *end_of_text)
+
+
+def stop_ids(tokenizer: Tokenizer, chat: ChatFormat) -> set[int]:
+    """Give the special tokens that end an answer: any tag, or the end of the conversation."""
+    special = tokenizer.special_tokens
+    return {special[tag] for tag in stop_strings(tokenizer, chat) if tag in special}

@@ -1,0 +1,52 @@
+"""What can go wrong in a user's hands, one class per exit code.
+
+    NanoGPTError            1   (never raised as such)
+    |-- UsageError          2   a flag or a combination of flags that cannot work
+    |-- DataError           3   unusable text, dataset or log
+    |-- CheckpointError     4   unusable checkpoint
+    |-- MachineError        5   disk full, read-only, out of memory
+    `-- DivergedError       6   the loss is no longer a number
+
+Any other exception is a bug and keeps its traceback.
+"""
+
+
+class NanoGPTError(Exception):
+    """An error to show to the user: what happened to which file, and how to mend it."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(NanoGPTError):
+    """A flag, or a combination of flags, that cannot work."""
+
+    exit_code = 2
+
+
+class DataError(NanoGPTError):
+    """Input text, a prepared dataset or a log that cannot be used."""
+
+    exit_code = 3
+
+
+class CheckpointError(NanoGPTError):
+    """A checkpoint that cannot be read, is damaged, or does not fit."""
+
+    exit_code = 4
+
+
+class MachineError(NanoGPTError):
+    """The disk or the machine: full, read-only, out of memory."""
+
+    exit_code = 5
+
+
+class DivergedError(NanoGPTError):
+    """Training produced a loss that is not a finite number."""
+
+    exit_code = 6

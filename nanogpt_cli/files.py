@@ -1,0 +1,77 @@
+"""Files written whole or not at all: a temporary file beside the target, fsync, rename."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from nanogpt_cli.errors import MachineError
+
+_TEMPORARY = ".tmp-nanogpt"
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[IO[bytes]]:
+    """Open a temporary file that takes the place of ``path`` once it is complete on the disk.
+
+    Raises MachineError where the disk is full, read-only or broken; ``path`` is then as it was.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{_TEMPORARY}")
+    with machine_errors(path):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with temporary.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+            sync_folder(path.parent)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a whole text file, or leave the old one as it was."""
+    with atomic_write(path) as file:
+        file.write(text.encode())
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename inside ``folder`` last through a power cut, where the system can."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def sweep(folder: Path) -> None:
+    """Remove temporary files that a killed process left in ``folder``."""
+    for stale in folder.glob(f".*{_TEMPORARY}"):
+        with suppress(OSError):
+            stale.unlink()
+
+
+@contextmanager
+def machine_errors(path: Path) -> Iterator[None]:
+    """Turn the operating system's errors on ``path`` into a MachineError with a hint."""
+    hints = {
+        errno.ENOSPC: "free some space on that disk and run the command again",
+        errno.EDQUOT: "free some space on that disk and run the command again",
+        errno.EROFS: "choose a folder on a disk that can be written",
+        errno.EACCES: "choose a folder that you may write to",
+        errno.EPERM: "choose a folder that you may write to",
+        errno.ENOTDIR: "a part of that path is a file, choose another folder",
+        errno.EFBIG: "the system limits the size of files here (ulimit -f)",
+    }
+    try:
+        yield
+    except OSError as error:
+        what = error.strerror or str(error)
+        hint = hints.get(error.errno or 0, "check the disk, then run the command again")
+        raise MachineError(f"cannot write {path}: {what}", hint) from error

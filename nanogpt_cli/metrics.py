@@ -1,0 +1,152 @@
+"""metrics.jsonl, the log of a run: one JSON object a line, ``event`` first.
+
+    run         config, data, machine, versions
+    train       step, time, tokens, loss, lr, grad_norm, tokens_per_sec
+    eval        step, time, tokens, train_loss, val_loss, bits_per_byte
+    sample, checkpoint
+    end         reason
+
+``time`` is seconds of training so far, across resumes. A number that is not finite is null. The
+file grows by whole lines; one that a killed process left torn is dropped by ``read`` and cut by
+``truncate``. This module knows the lines, not what they mean: ``plot`` draws them.
+"""
+
+import json
+import math
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Self
+
+from nanogpt_cli.errors import DataError
+from nanogpt_cli.files import atomic_write, machine_errors
+
+Event = dict[str, Any]
+
+
+class MetricsLog:
+    """A metrics.jsonl open for appending; each event is on its way to the disk when written.
+
+    Raises MachineError where the disk refuses.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with machine_errors(path):
+            self._file = path.open("a+b", buffering=0)
+            if size := self._file.seek(0, os.SEEK_END):
+                self._file.seek(size - 1)
+                if self._file.read(1) != b"\n":
+                    self._append(b"\n")  # a torn line must not swallow the next one
+
+    def write(self, event: str, **fields: Any) -> None:
+        """Append one line; numbers that are not finite become null."""
+        self._append(dump_line({"event": event, **fields}))
+
+    def close(self) -> None:
+        """Close the file; closing twice is harmless."""
+        with machine_errors(self.path):
+            self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def _append(self, line: bytes) -> None:
+        with machine_errors(self.path):
+            while line:  # an unbuffered write may take only a part
+                line = line[self._file.write(line) :]
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """What a metrics.jsonl holds: its events in order, and how many lines could not be read."""
+
+    events: list[Event]
+    dropped: int
+
+
+def read(path: Path) -> Metrics:
+    """Read a log, whatever bytes are in it; torn and corrupt lines are dropped and counted.
+
+    Raises DataError where the file cannot be opened or read.
+    """
+    with reading(path) as file:
+        return parse(file)
+
+
+def parse(lines: Iterable[bytes]) -> Metrics:
+    """Read the lines of a log; torn and corrupt ones are dropped and counted."""
+    parsed = [_parse(line) for line in lines if line.strip()]
+    events = [event for event in parsed if event is not None]
+    return Metrics(events, dropped=len(parsed) - len(events))
+
+
+def truncate(path: Path, step: int) -> int:
+    """Cut a log back to a checkpoint's ``step`` and return how many lines went.
+
+    Later steps go, and ``end`` events, and lines that cannot be read. A missing log is left so.
+    """
+    if not path.exists():
+        return 0
+    kept, cut = [], 0
+    with reading(path) as file:
+        for line in file:
+            event = _parse(line)
+            if event is None or event["event"] == "end" or _step(event) > step:
+                cut += 1
+            else:
+                kept.append(line.rstrip(b"\n") + b"\n")
+    if cut:
+        with atomic_write(path) as file:
+            file.writelines(kept)
+    return cut
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[IO[bytes]]:
+    """Open a log to read; raises DataError where the system refuses."""
+    try:
+        with path.open("rb") as file:
+            yield file
+    except OSError as error:
+        raise DataError(
+            f"cannot read {path}: {error.strerror or error}",
+            "name a run, its folder or its metrics.jsonl",
+        ) from error
+
+
+def dump_line(event: Event) -> bytes:
+    """Encode an event as its line; numbers that are not finite become null."""
+    return json.dumps(_finite(event), allow_nan=False).encode() + b"\n"
+
+
+def _parse(line: bytes) -> Event | None:
+    """Read one line; an object is valid JSON only once it is whole, so no torn line passes."""
+    try:
+        event = _finite(json.loads(line.decode()))
+    except (ValueError, RecursionError):  # ValueError also covers bad UTF-8 and endless integers
+        return None
+    return event if isinstance(event, dict) and isinstance(event.get("event"), str) else None
+
+
+def _finite(value: Any) -> Any:
+    """Replace NaN and infinities by None, however deep."""
+    match value:
+        case float():
+            return value if math.isfinite(value) else None
+        case dict():
+            return {key: _finite(inner) for key, inner in value.items()}
+        case list() | tuple():
+            return [_finite(inner) for inner in value]
+    return value
+
+
+def _step(event: Event) -> float:
+    """Give the step an event belongs to; ``run`` and other events without one are never late."""
+    step = event.get("step")
+    return step if isinstance(step, int | float) else -math.inf

@@ -1,0 +1,128 @@
+"""A conversation with one model: what was said, and the next reply. It knows no terminal."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nanogpt_cli import migrate, tokenizer
+from nanogpt_cli.config import SampleConfig
+from nanogpt_cli.device import find_device
+from nanogpt_cli.dialogue import ChatFormat, Turn, encode_prompt, stop_ids, stop_strings
+from nanogpt_cli.errors import CheckpointError
+from nanogpt_cli.generate import Decoder, Reply, sampling_generator, stream_reply
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model ready to talk, with the tokenizer and the tags it was trained with."""
+
+    path: Path
+    decoder: Decoder
+    tokenizer: tokenizer.Tokenizer
+    chat_format: ChatFormat | None
+    """None where the model continues text instead of answering."""
+
+    @property
+    def block_size(self) -> int:
+        """Context length in tokens."""
+        return self.decoder.model.config.block_size
+
+
+def load(path: Path, device: str = "auto", data_dir: Path | None = None) -> Loaded:
+    """Load a checkpoint of any origin to talk to. Raises CheckpointError where that cannot be."""
+    checkpoint = migrate.load(path, data_dir)
+    if checkpoint.tokenizer is None:
+        raise CheckpointError(
+            f"{path} carries no tokenizer, and its vocabulary of {checkpoint.config.vocab_size} "
+            "is not GPT-2's",
+            "name the folder of the data that it was trained on: --data-dir DIR",
+        )
+    chat = ChatFormat.from_dict(checkpoint.chat_format) if checkpoint.chat_format else None
+    model = migrate.make_model(checkpoint, find_device(device))
+    return Loaded(path, Decoder(model), tokenizer.from_dict(checkpoint.tokenizer), chat)
+
+
+@dataclass
+class Session:
+    """The turns so far with one model."""
+
+    loaded: Loaded
+    config: SampleConfig
+    turns: list[Turn] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What the last reply had to leave out of the model's sight, for the user to read."""
+    last: Reply | None = None
+
+    def __post_init__(self) -> None:
+        """Seed the sampling."""
+        self._generator = sampling_generator(self.config.seed)
+
+    def set(self, config: SampleConfig) -> None:
+        """Change how tokens are drawn; a new seed starts anew."""
+        if config.seed != self.config.seed:
+            self._generator = sampling_generator(config.seed)
+        self.config = config
+
+    def clear(self) -> None:
+        """Forget the conversation."""
+        self.turns.clear()
+
+    def reply(self, text: str) -> Iterator[str]:
+        """Yield the reply to ``text`` in pieces; both join the conversation, also a broken-off one.
+
+        A model that continues text gets ``text`` alone and remembers nothing.
+        """
+        self.notes.clear()
+        words, chat = self.loaded.tokenizer, self.loaded.chat_format
+        if unknown := words.unknown(text):
+            shown = ", ".join(map(repr, unknown[:8]))
+            self.notes.append(f"the model does not know {shown}: left out")
+        self.last = reply = Reply()
+        if chat is None:
+            prompt = self._plain_prompt(text)
+            stops: set[int] = set(words.special_tokens.values())
+            strings: tuple[str, ...] = ()
+        else:
+            self.turns.append(Turn("human", text))
+            prompt = self._chat_prompt(chat)
+            stops, strings = stop_ids(words, chat), stop_strings(words, chat)
+        yield from stream_reply(
+            self.loaded.decoder,
+            words,
+            prompt,
+            self.config,
+            reply,
+            stop_ids=stops,
+            stop_strings=strings,
+            generator=self._generator,
+        )
+        if chat is not None:
+            reply.text = reply.text.strip()
+            self.turns.append(Turn("bot", reply.text))
+
+    def _plain_prompt(self, text: str) -> list[int]:
+        block = self.loaded.block_size
+        ids = self.loaded.tokenizer.encode(text)
+        if not ids:
+            # any beginning will do where the model knows nothing of the text
+            ids = self.loaded.tokenizer.encode("\n") or [0]
+        if len(ids) > block:
+            self.notes.append(f"the text is longer than the context: its last {block} tokens count")
+        return ids[-block:]
+
+    def _chat_prompt(self, chat: ChatFormat) -> list[int]:
+        """Give the conversation's ids, with room for an answer of up to half the context."""
+        block = self.loaded.block_size
+        room = min(self.config.max_tokens, block // 2)
+        prompt = encode_prompt(self.turns, self.loaded.tokenizer, chat, max(1, block - room))
+        if prompt.cropped_tokens:
+            self.notes.append(
+                f"the message is longer than the context of {block} tokens: "
+                f"its first {prompt.cropped_tokens} tokens are left out"
+            )
+        elif prompt.dropped_turns:
+            self.notes.append(
+                f"the context of {block} tokens is full: "
+                f"the first {prompt.dropped_turns} turns are forgotten"
+            )
+        return prompt.ids

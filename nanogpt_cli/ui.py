@@ -1,0 +1,71 @@
+"""What the user sees on stderr: one rich console, notes, errors and progress bars."""
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from nanogpt_cli.errors import NanoGPTError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+
+@cache
+def console() -> "Console":
+    """Give the console for all talk; answers go to stdout and never through here."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def clean(text: object) -> str:
+    """Make a stranger's text safe to show: no control sequences, line breaks visible."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
+
+
+def note(text: str) -> None:
+    """Say something worth knowing, in one line."""
+    console().print(f"note: {clean(text)}", style="yellow", markup=False)
+
+
+def say(text: str = "", style: str | None = None) -> None:
+    """Say something in passing; ``--quiet`` leaves it out."""
+    console().print(text, style=style, markup=False)
+
+
+def show_error(error: NanoGPTError) -> None:
+    """Print an error and how to mend it, also where ``--quiet`` is on."""
+    out = console()
+    out.quiet = False
+    out.print(f"[bold red]error:[/] {escape(clean(error.message))}")
+    out.print(f"[bold]hint:[/] {escape(clean(error.hint))}")
+
+
+def escape(text: str) -> str:
+    """Keep ``[brackets]`` of a stranger's text from being markup."""
+    from rich.markup import escape as rich_escape
+
+    return rich_escape(text)
+
+
+def progress(transient: bool = True) -> "Progress":
+    """Give a progress bar with rate and time left; plain terminals and pipes see no bar."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    out = console()
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}"),
+        TimeRemainingColumn(),
+        console=out,
+        transient=transient,
+        disable=out.quiet or not out.is_terminal,
+    )

@@ -1,0 +1,123 @@
+"""Each parameter has one optimizer, one group and the rate its schedule says."""
+
+import math
+
+import pytest
+import torch
+
+from nanogpt_cli.config import TrainConfig
+from nanogpt_cli.optim import Muon, learning_rate, make_optimizers, orthogonalize
+
+
+def names_of(model, params):
+    wanted = {id(p) for p in params}
+    return {name for name, p in model.named_parameters() if id(p) in wanted}
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+@pytest.mark.parametrize("arch", ["gpt2", "modern"])
+def test_every_parameter_is_in_exactly_one_group(tiny, optimizer, arch):
+    model = tiny(pos_embd="relative", arch=arch, bias=True)
+    parts = make_optimizers(model, TrainConfig(optimizer=optimizer)).parts
+    params = [p for part in parts for group in part.param_groups for p in group["params"]]
+    assert len(params) == len(set(params)) == len(list(model.parameters()))
+
+
+def test_matrices_decay_and_the_rest_does_not(tiny):
+    model = tiny(pos_embd="relative", bias=True)
+    groups = make_optimizers(model, TrainConfig(weight_decay=0.3)).parts[0].param_groups
+    decayed, free = (names_of(model, g["params"]) for g in groups)
+    assert [g["weight_decay"] for g in groups] == [0.3, 0.0]
+    assert "transformer.wte.weight" in decayed
+    assert "transformer.h.0.mlp.c_fc.weight" in decayed
+    assert "transformer.h.0.mlp.c_fc.bias" in free
+    assert "transformer.ln_f.weight" in free
+    assert "transformer.relative.relative_embeddings.weight" in free
+
+
+def test_muon_takes_the_matrices_inside_the_blocks_only(tiny):
+    model = tiny(arch="modern", bias=True)
+    _, muon = make_optimizers(model, TrainConfig(optimizer="muon")).parts
+    assert isinstance(muon, Muon)
+    names = names_of(model, muon.param_groups[0]["params"])
+    assert len(names) == 2 * 4
+    assert all(name.startswith("transformer.h.") and name.endswith("weight") for name in names)
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (8, 32), (32, 8)])
+def test_orthogonalize_brings_singular_values_near_one(shape):
+    matrices = torch.randn(3, *shape)
+    singular = torch.linalg.svdvals(orthogonalize(matrices))
+    assert singular.min() > 0.4
+    assert singular.max() < 1.3
+    alone = orthogonalize(matrices[:1])
+    torch.testing.assert_close(orthogonalize(matrices)[:1], alone, rtol=1e-4, atol=1e-5)
+
+
+def test_muon_updates_have_the_size_of_the_learning_rate():
+    p = torch.nn.Parameter(torch.zeros(32, 64))
+    muon = Muon([p], lr=0.01)
+    p.grad = torch.randn(32, 64) * 1e-4
+    muon.step()
+    rms = p.detach().square().mean().sqrt()
+    assert 0.001 < rms < 0.003  # 0.2 x lr, whatever the gradient's size
+
+
+def test_muon_descends():
+    target = torch.randn(8, 8)
+    p = torch.nn.Parameter(torch.zeros(8, 8))
+    muon = Muon([p], lr=0.1)
+    losses = []
+    for _ in range(60):
+        loss = (p - target).square().mean()
+        losses.append(loss.item())
+        p.grad = None
+        loss.backward()
+        muon.step()
+    assert losses[-1] < losses[0] / 4
+
+
+def test_optimizers_keep_their_moments_and_not_the_old_rates(tiny):
+    model = tiny()
+    old = make_optimizers(model, TrainConfig(optimizer="muon", weight_decay=0.1, beta2=0.9))
+    model(torch.zeros(1, 4, dtype=torch.long), torch.ones(1, 4, dtype=torch.long)).backward()
+    old.step()
+    new = make_optimizers(model, TrainConfig(optimizer="muon", weight_decay=0.7, beta2=0.8))
+    new.load_state_dict(old.state_dict())
+    assert new.parts[0].param_groups[0]["weight_decay"] == 0.7
+    assert new.parts[0].param_groups[0]["betas"] == (0.9, 0.8)
+    wte = model.transformer.wte.weight
+    assert torch.equal(new.parts[0].state[wte]["exp_avg"], old.parts[0].state[wte]["exp_avg"])
+    with pytest.raises(ValueError, match="optimizer"):
+        make_optimizers(model, TrainConfig()).load_state_dict(old.state_dict())
+
+
+CONFIG = TrainConfig(learning_rate=1.0, min_lr=0.1, warmup_iters=10)
+
+
+def test_warmup_rises_to_the_peak():
+    rates = [learning_rate(CONFIG, step, 100) for step in range(11)]
+    assert rates == sorted(rates)
+    assert rates[0] == pytest.approx(1 / 11)  # never zero
+    assert rates[10] == 1.0
+
+
+def test_cosine_is_nanogpts():
+    for step in (10, 30, 55, 99):
+        ratio = (step - 10) / 90
+        expected = 0.1 + 0.5 * (1 + math.cos(math.pi * ratio)) * 0.9
+        assert learning_rate(CONFIG, step, 100) == pytest.approx(expected)
+    assert learning_rate(CONFIG, 100, 100) == learning_rate(CONFIG, 5000, 100) == 0.1
+
+
+def test_linear_and_wsd():
+    linear = TrainConfig(learning_rate=1.0, min_lr=0.0, warmup_iters=0, schedule="linear")
+    assert learning_rate(linear, 50, 100) == pytest.approx(0.5)
+    wsd = TrainConfig(learning_rate=1.0, min_lr=0.0, warmup_iters=0, schedule="wsd")
+    assert learning_rate(wsd, 79, 100) == 1.0
+    assert learning_rate(wsd, 90, 100) == pytest.approx(0.5)
+
+
+def test_no_decay_stays_at_the_peak():
+    config = TrainConfig(learning_rate=1.0, warmup_iters=10, decay_lr=False)
+    assert learning_rate(config, 10_000, 100) == 1.0
