@@ -41,7 +41,7 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def _check_ranges(config: Any) -> None:
+def check_ranges(config: Any) -> None:
     """Check each number and each choice against what its field declares."""
     types = get_type_hints(type(config))
     for f in fields(config):
@@ -87,7 +87,7 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         """Check that such a model can be built."""
-        _check_ranges(self)
+        check_ranges(self)
         if self.n_embd % self.n_head:
             near = max(1, round(self.n_embd / self.n_head)) * self.n_head
             raise UsageError(
@@ -152,7 +152,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         """Check that the numbers fit together."""
-        _check_ranges(self)
+        check_ranges(self)
         if self.decay_lr and self.min_lr > self.learning_rate:
             raise UsageError(
                 f"--min-lr {self.min_lr:g} is above --learning-rate {self.learning_rate:g}",
@@ -178,7 +178,7 @@ class SampleConfig:
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        _check_ranges(self)
+        check_ranges(self)
 
 
 NANOGPT_DEFAULTS: Mapping[str, Any] = {

@@ -4,13 +4,13 @@ import ast
 import difflib
 import operator
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from nanogpt_cli.errors import UsageError
 
-_IGNORED = {"wandb_log", "wandb_project", "wandb_run_name", "time"}
+_IGNORED = {"wandb_log", "wandb_project", "wandb_run_name"}
 """What nanoGPT's configurations set and nothing here reads."""
 
 _OPERATORS = {
@@ -26,67 +26,80 @@ def read_config(path: Path, known: Iterable[str]) -> dict[str, Any]:
     cannot be read or names a setting that is not ``known``.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"cannot read {path}: {error}", "check the path") from error
-    values = _assignments(text, path) if path.suffix == ".py" else _toml(text, path)
-    values = {key.replace("-", "_"): value for key, value in values.items()}
-    known = sorted(known)
-    for key in values.keys() - set(known):
-        near = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
-        raise UsageError(
-            f"{path}: there is no setting {key}",
-            f"did you mean {near[0]}?" if near else "nanogpt train --help lists the settings",
-        )
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}", "check the path") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is no text", "name a .toml file of settings") from error
+    known = set(known)
+    values = {}
+    for key, value in (_assignments if path.suffix == ".py" else _toml)(text, path):
+        name = key.replace("-", "_")
+        if name not in known:
+            near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.4)
+            raise UsageError(
+                f"{path}: there is no setting {key}",
+                f"did you mean {near[0]}?" if near else "nanogpt train --help lists the settings",
+            )
+        if name in values and path.suffix != ".py":
+            raise UsageError(f"{path} sets {name} twice", "leave one of them out")
+        values[name] = value
     return values
 
 
-def _toml(text: str, path: Path) -> dict[str, Any]:
+def _toml(text: str, path: Path) -> Iterator[tuple[str, Any]]:
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"{path}: {error}", "mend that line; a setting is: n_layer = 4") from error
-    flat: dict[str, Any] = {}
     for key, value in content.items():
-        flat |= value if isinstance(value, Mapping) else {key: value}
-    return flat
+        yield from value.items() if isinstance(value, dict) else [(key, value)]
 
 
-def _assignments(text: str, path: Path) -> dict[str, Any]:
-    """Give the plain ``name = value`` lines; values are literals and arithmetic on them."""
+def _assignments(text: str, path: Path) -> Iterator[tuple[str, Any]]:
+    """Yield the plain ``name = value`` lines; values are literals and arithmetic on them."""
     try:
         body = ast.parse(text).body
-    except (SyntaxError, ValueError, RecursionError) as error:
-        raise UsageError(f"{path}: {error}", "a setting is: n_layer = 4") from error
-    values = {}
+    except SyntaxError as error:
+        raise UsageError(
+            f"{path}, line {error.lineno}: {error.msg}", "a setting is: n_layer = 4"
+        ) from error
+    except (ValueError, RecursionError, MemoryError) as error:  # NUL bytes, brackets without end
+        raise UsageError(f"{path} is no configuration", "a setting is: n_layer = 4") from error
     for node in body:
         match node:
-            case ast.Assign(targets=[ast.Name(id=name)]) if name not in _IGNORED:
-                values[name] = _value(node.value, path)
-            case ast.Assign(targets=[ast.Name()]) | ast.Import() | ast.Expr(value=ast.Constant()):
+            case ast.Import() | ast.Expr(value=ast.Constant()):
                 pass
+            case ast.Assign(targets=[ast.Name(id=name)]):
+                if name not in _IGNORED:
+                    yield name, _value(node.value, path)
             case _:
                 raise UsageError(
                     f"{path}, line {node.lineno}: only lines such as n_layer = 4 are read",
                     "write the settings to a TOML file; code in it is never run",
                 )
-    return values
 
 
 def _value(node: ast.expr, path: Path) -> Any:
-    match node:
-        case ast.Constant(value=value):
-            return value
-        case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return -_value(operand, path)
-        case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
-            try:
-                return _OPERATORS[type(op)](_value(left, path), _value(right, path))
-            except (TypeError, ZeroDivisionError, MemoryError, OverflowError) as error:
-                raise UsageError(
-                    f"{path}, line {node.lineno}: {error}", "write a number"
-                ) from error
+    """Work out a literal, or arithmetic on numbers; nothing here can run code or fill memory."""
+    try:
+        match node:
+            case ast.Constant(value=value):
+                return value
+            case ast.UnaryOp(op=ast.USub(), operand=operand):
+                return -_number(operand, path)
+            case ast.BinOp(left=left, op=op, right=right) if type(op) in _OPERATORS:
+                return _OPERATORS[type(op)](_number(left, path), _number(right, path))
+    except (ArithmeticError, RecursionError) as error:
+        raise UsageError(f"{path}, line {node.lineno}: {error}", "write a number") from error
     raise UsageError(
         f"{path}, line {node.lineno}: this is neither a number nor a text",
         "write the value itself; code in a configuration is never run",
     )
+
+
+def _number(node: ast.expr, path: Path) -> int | float:
+    value = _value(node, path)
+    if not isinstance(value, int | float):
+        raise UsageError(f"{path}, line {node.lineno}: {value!r} is no number", "write a number")
+    return value

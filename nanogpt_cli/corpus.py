@@ -21,7 +21,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from nanogpt_cli.config import _check_ranges, setting
+from nanogpt_cli.config import check_ranges, setting
 from nanogpt_cli.dialogue import ChatFormat, ParseReport, Turn, encode_turn
 from nanogpt_cli.errors import DataError, UsageError
 from nanogpt_cli.files import machine_errors, sync_folder
@@ -57,20 +57,18 @@ class PrepareOptions:
         "gpt2 (default; the demo corpus takes bpe:1024), char, byte, bpe:N (N tokens learned from "
         "the text), cl100k_base, o200k_base, or a file or dataset that holds one.",
     )
-    format: Format = setting(  # noqa: RUF009
-        "auto", "auto, text, dialogue (<human>, <bot>), jsonl or csv."
-    )
+    format: Format = setting("auto", "auto, text, dialogue (<human>, <bot>), jsonl or csv.")
     val_fraction: float = setting(0.1, "Part of the text kept for validation.", min=0, below=1)
     seed: int = setting(1337, "Which documents are kept for validation.", min=0, max=2**63 - 1)
-    errors: Errors = setting(  # noqa: RUF009
+    errors: Errors = setting(
         "strict", "Bytes that are no UTF-8: strict (stop) or replace (by U+FFFD)."
     )
-    workers: int = setting(0, "Threads that tokenize; 0 is one per core.", min=0)
+    workers: int = setting(1, "Threads that tokenize.", min=1)
     force: bool = setting(False, "Replace the dataset that is there.")
 
     def __post_init__(self) -> None:
         """Check the ranges."""
-        _check_ranges(self)
+        check_ranges(self)
 
 
 @dataclass(frozen=True)
@@ -171,9 +169,8 @@ def prepare(
         if not scan.documents:
             where = sources[0].name if len(sources) == 1 else f"any of {len(sources)} files"
             raise DataError(f"there is no text in {where}", "give a file that holds some text")
-        chat = ChatFormat() if scan.turns else None
         special = [END_OF_TEXT] if scan.apart else []
-        special += chat.tags if chat else ()
+        special += ChatFormat().tags if scan.turns else ()
         if ready is None:
             sample = _sample(_split(read("learning"), scan, options), scan)
             tokenizer = _learn(kind, sample, scan, special, notes)
@@ -184,35 +181,9 @@ def prepare(
                     f"{kind} has no token for {len(missing)} characters, among them {missing[0]!r}",
                     "choose another tokenizer",
                 )
-
-        base = out if out.exists() else out.parent
-        temporary = base / f".{out.resolve().name}.{os.getpid()}{_TEMPORARY}"
-        with machine_errors(out):
-            base.mkdir(parents=True, exist_ok=True)
-            _sweep(base)
-            temporary.mkdir()
-            stack.callback(shutil.rmtree, temporary, ignore_errors=True)
-            parts = _write_tokens(
-                temporary, _split(read("tokenizing"), scan, options), tokenizer, scan, options
-            )
-            _check_lengths(parts, options)
-            meta = {
-                "format": "nanogpt-dataset",
-                "version": 1,
-                "tokenizer": tokenizer.to_dict(),
-                "chat_format": chat.to_dict() if chat else None,
-                "dtype": _dtype(tokenizer).name,
-                "vocab_size": tokenizer.vocab_size,
-                "train": parts["train"].to_dict(),
-                "val": parts["val"].to_dict(),
-                "seed": options.seed,
-                "val_fraction": options.val_fraction,
-                "sources": [source.name for source in sources],
-                "bytes": total,
-                "documents": scan.documents,
-            }
-            _write_durably(temporary / "meta.json", json.dumps(meta, ensure_ascii=False).encode())
-            _publish(temporary, out)
+        about = {"sources": [source.name for source in sources], "bytes": total}
+        events = _split(read("tokenizing"), scan, options)
+        parts = _write_dataset(out, events, tokenizer, scan, options, about)
 
     train, val = parts["train"], parts["val"]
     notes += _notes(tokenizer, train, val, scan, options)
@@ -287,8 +258,10 @@ def _split(
             yield "train" if room > 0 else "val", event
             room -= 1
         else:
-            yield "train", event[:room]
-            yield "val", event[room:]
+            if event[:room]:
+                yield "train", event[:room]
+            if event[room:]:
+                yield "val", event[room:]
             room = max(0, room - len(event))
 
 
@@ -354,6 +327,45 @@ class _Encoded:
     bytes: int
 
 
+def _write_dataset(
+    out: Path,
+    events: Iterable[tuple[Split, Event]],
+    tokenizer: Tokenizer,
+    scan: Scan,
+    options: PrepareOptions,
+    about: dict[str, Any],
+) -> dict[Split, Part]:
+    """Build the whole dataset in a temporary folder, then put it in its place."""
+    base = out if out.exists() else out.parent
+    temporary = base / f".{out.resolve().name}.{os.getpid()}{_TEMPORARY}"
+    with machine_errors(out):
+        base.mkdir(parents=True, exist_ok=True)
+        _sweep(base)
+        temporary.mkdir()
+        try:
+            parts = _write_tokens(temporary, events, tokenizer, scan, options)
+            _check_lengths(parts, options)
+            meta = {
+                "format": "nanogpt-dataset",
+                "version": 1,
+                "tokenizer": tokenizer.to_dict(),
+                "chat_format": ChatFormat().to_dict() if scan.turns else None,
+                "dtype": _dtype(tokenizer).name,
+                "vocab_size": tokenizer.vocab_size,
+                "train": parts["train"].to_dict(),
+                "val": parts["val"].to_dict(),
+                "seed": options.seed,
+                "val_fraction": options.val_fraction,
+                "documents": scan.documents,
+                **about,
+            }
+            _write_durably(temporary / "meta.json", json.dumps(meta).encode())
+            _publish(temporary, out)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    return parts
+
+
 def _write_tokens(
     folder: Path,
     events: Iterable[tuple[Split, Event]],
@@ -361,7 +373,7 @@ def _write_tokens(
     scan: Scan,
     options: PrepareOptions,
 ) -> dict[Split, Part]:
-    """Tokenize all events in several threads and write train.bin and val.bin in order."""
+    """Tokenize all events in threads of their own and write train.bin and val.bin in order."""
     import numpy as np
 
     chat, dtype = ChatFormat(), _dtype(tokenizer)
@@ -382,14 +394,13 @@ def _write_tokens(
         return _Encoded(split, np.array(ids, dtype), batch.count(None), size)
 
     parts: dict[Split, Part] = {"train": Part(), "val": Part()}
-    workers = options.workers or os.cpu_count() or 1
     with ExitStack() as stack:
         files = {
             split: stack.enter_context((folder / f"{split}.bin").open("wb")) for split in parts
         }
-        pool = stack.enter_context(ThreadPoolExecutor(workers))
+        pool = stack.enter_context(ThreadPoolExecutor(options.workers))
         jobs = (pool.submit(encode, *batch) for batch in _batches(events))
-        for encoded in _in_order(jobs, ahead=workers + 1):
+        for encoded in _in_order(jobs, ahead=options.workers + 1):
             part, data = parts[encoded.split], encoded.ids.tobytes()
             files[encoded.split].write(data)
             part.sha256.update(data)

@@ -50,8 +50,11 @@ def open_dataset(folder: Path) -> Dataset:
     notes: list[str] = []
     meta = _read_meta(folder)
     if meta is not None:
-        words = tokenizer.from_dict(meta["tokenizer"])
-        chat = ChatFormat.from_dict(meta["chat_format"]) if meta.get("chat_format") else None
+        try:
+            words = tokenizer.from_dict(meta["tokenizer"])
+            chat = ChatFormat.from_dict(meta["chat_format"]) if meta.get("chat_format") else None
+        except DataError as error:
+            raise DataError(f"{folder / 'meta.json'}: {error.message}", error.hint) from error
         vocab_size, dtype = words.vocab_size, meta.get("dtype", "uint16")
         if dtype not in ("uint16", "uint32"):
             raise DataError(f"{folder / 'meta.json'}: dtype {dtype!r} is unknown", _AGAIN)
@@ -102,7 +105,9 @@ def nanogpt_tokenizer(folder: Path) -> tokenizer.Tokenizer:
         meta = plainpickle.load_plain(path.read_bytes())
         itos = meta["itos"]
         characters = "".join(itos[i] for i in range(len(itos)))
-    except (OSError, plainpickle.NotPlainError, KeyError, TypeError) as error:
+        if len(characters) != len(itos):
+            raise ValueError("its entries are not single characters")
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} cannot be used: {error}", "prepare the data again") from error
     return tokenizer.from_dict({"kind": "char", "characters": characters, "special_tokens": {}})
 

@@ -73,11 +73,6 @@ class ParseReport:
     """Stretches of text outside of all turns."""
 
 
-def tag_pattern(chat: ChatFormat) -> re.Pattern[str]:
-    """Find tags in any case, the tag as group 1."""
-    return re.compile("(" + "|".join(map(re.escape, chat.tags)) + ")", re.IGNORECASE)
-
-
 def parse_turns(
     lines: Iterable[str], chat: ChatFormat, report: ParseReport | None = None
 ) -> Iterator[Turn | None]:
@@ -88,7 +83,7 @@ def parse_turns(
     A missing end tag is forgiven. ``report``, if given, counts what was found.
     """
     report = report if report is not None else ParseReport()
-    pattern = tag_pattern(chat)
+    pattern = re.compile("(" + "|".join(map(re.escape, chat.tags)) + ")", re.IGNORECASE)
     role: Role | None = None
     text = ""
     begun = boundary = False
@@ -106,7 +101,7 @@ def parse_turns(
             report.turns += 1
             yield Turn(role, text.strip())
 
-    for line in _with_whole_tags(lines, max(map(len, chat.tags))):
+    for line in _with_whole_tags(lines, chat):
         for i, piece in enumerate(pattern.split(line)):
             if i % 2 == 0:
                 text += piece
@@ -127,15 +122,18 @@ def parse_turns(
     yield from close()
 
 
-def _with_whole_tags(lines: Iterable[str], longest: int) -> Iterator[str]:
-    """Keep back the end of an unfinished line where a tag may have been cut."""
+def _with_whole_tags(lines: Iterable[str], chat: ChatFormat) -> Iterator[str]:
+    """Keep back the end of an unfinished line where it may be the beginning of a tag."""
+    longest = max(map(len, chat.tags))
     kept = ""
     for line in lines:
-        line = kept + line
-        cut = len(line) if line.endswith("\n") else max(0, len(line) - longest + 1)
-        kept = line[cut:]
-        if cut:
-            yield line[:cut]
+        line, kept = kept + line, ""
+        if not line.endswith("\n"):
+            tail = max(0, len(line) - longest + 1)
+            cut = max(line.rfind(tag[0], tail) for tag in chat.tags)
+            line, kept = (line[:cut], line[cut:]) if cut >= 0 else (line, "")
+        if line:
+            yield line
     if kept:
         yield kept
 

@@ -17,6 +17,9 @@ from nanogpt_cli.errors import DataError
 from nanogpt_cli.model import GPT
 from nanogpt_cli.tokenizer import Tokenizer
 
+LOGITS_AT_ONCE = 1 << 25
+"""Logits held at a time, 128 MB of them."""
+
 
 @dataclass(frozen=True)
 class Loss:
@@ -76,7 +79,7 @@ def evaluate_loss(
     T = min(T, len(tokens) - 1)
     starts = evaluation_starts(tokens, T, limit)
     device = next(model.parameters()).device
-    batch_size = max(1, min(64, (1 << 25) // (T * model.config.vocab_size)))  # 128 MB of logits
+    batch_size = max(1, min(64, LOGITS_AT_ONCE // (T * model.config.vocab_size)))
     was_training = model.training
     model.eval()
     nats, count, text_bytes = 0.0, 0, 0

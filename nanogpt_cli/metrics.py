@@ -100,7 +100,7 @@ def truncate(path: Path, step: int) -> int:
             if event is None or event["event"] == "end" or _step(event) > step:
                 cut += 1
             else:
-                kept.append(line.rstrip(b"\n") + b"\n")
+                kept.append(line)
     if cut:
         with atomic_write(path) as file:
             file.writelines(kept)
@@ -122,7 +122,7 @@ def reading(path: Path) -> Iterator[IO[bytes]]:
 
 def dump_line(event: Event) -> bytes:
     """Encode an event as its line; numbers that are not finite become null."""
-    return json.dumps(_finite(event), allow_nan=False).encode() + b"\n"
+    return json.dumps(_finite(event)).encode() + b"\n"
 
 
 def _parse(line: bytes) -> Event | None:

@@ -6,7 +6,7 @@ leaves everything else alone. A change of our own format is one more step at its
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from nanogpt_cli import hf, tokenizer
 from nanogpt_cli.checkpoint import FORMAT, VERSION, Checkpoint, from_content, read
+from nanogpt_cli.config import ModelConfig, TrainConfig
 from nanogpt_cli.dataset import nanogpt_tokenizer, open_dataset
 from nanogpt_cli.dialogue import ChatFormat
 from nanogpt_cli.errors import CheckpointError, DataError
@@ -51,14 +52,6 @@ class Changes:
 # --- the migrations, in their order ---------------------------------------------------------------
 
 
-def _wrap_bare_weights(content: Content, changes: Changes) -> Content:
-    """Take a file that holds nothing but weights for what it is."""
-    if "model" in content or not any(key.endswith("wte.weight") for key in content):
-        return content
-    changes.add("renamed", "(the whole file)", "a bare state dictionary is now `model`")
-    return {"model": content}
-
-
 def _strip_prefixes(content: Content, changes: Changes) -> Content:
     """Undo the names that torch.compile and DistributedDataParallel put around a model."""
     weights = {}
@@ -66,6 +59,10 @@ def _strip_prefixes(content: Content, changes: Changes) -> Content:
         bare = re.sub(r"^(?:_orig_mod\.|module\.)+", "", name)
         if bare != name:
             changes.add("renamed", name, bare)
+        if bare in weights:
+            raise CheckpointError(
+                f"it has {bare} twice", "take the checkpoint as training wrote it"
+            )
         weights[bare] = tensor
     return {**content, "model": weights}
 
@@ -80,17 +77,20 @@ def _drop_masks(content: Content, changes: Changes) -> Content:
 
 
 def _name_the_config(content: Content, changes: Changes) -> Content:
-    """Turn nanoGPT's model_args, iter_num and optimizer into our model_config, step, training."""
+    """Turn nanoGPT's model_args, iter_num, config and optimizer into what we call them."""
     if "model_config" in content:
         return content
-    args = content.get("model_args")
-    settings = content.get("config") if isinstance(content.get("config"), dict) else {}
-    weights = content["model"]
+    args, weights = content.get("model_args"), content["model"]
     if not isinstance(args, dict) or "n_head" not in args:
         raise CheckpointError(
             "the checkpoint does not say its model_args (n_head at least)",
             "take the whole checkpoint that training wrote, not its weights alone",
         )
+    for old, name in _OLD_NAMES.items():
+        if old in content:
+            changes.add("renamed", old, name)
+    settings = content.get("config")
+    settings = settings if isinstance(settings, dict) else {}
     config: dict[str, Any] = {
         "n_layer": len({n.split(".")[2] for n in weights if n.startswith("transformer.h.")}),
         "bias": "transformer.ln_f.bias" in weights,
@@ -100,33 +100,39 @@ def _name_the_config(content: Content, changes: Changes) -> Content:
         config["vocab_size"], config["n_embd"] = weights[WTE].shape
     if WPE in weights:
         config["block_size"] = weights[WPE].shape[0]
-    known = (
-        "block_size",
-        "n_layer",
-        "n_head",
-        "n_embd",
-        "vocab_size",
-        "bias",
-        "dropout",
-        "pos_embd",
-    )
-    config |= {k: args[k] for k in known if args.get(k) is not None}
-    new = {k: v for k, v in content.items() if k not in _OLD_KEYS}
-    new["model_config"] = config
-    new["step"] = int(content.get("iter_num", 0))
+    told = {f.name for f in fields(ModelConfig)} & args.keys()
+    config |= {name: args[name] for name in told if args[name] is not None}
+    new = {key: value for key, value in content.items() if key not in _OLD_NAMES}
+    new |= {
+        "model_config": config,
+        "train_config": {k: v for k, v in settings.items() if k in _OLD_SETTINGS},
+        "step": int(content.get("iter_num", 0)),
+        "data": {"folder": _old_data_folder(settings)},
+    }
     best = content.get("best_val_loss")
-    new["val_loss"] = float(best) if best is not None else None
+    if best is not None:
+        new["val_loss"] = float(best)
     if isinstance(content.get("optimizer"), dict):
-        new["training"] = {"optimizers": [content["optimizer"]], "best_val_loss": new["val_loss"]}
-    changes.add("renamed", "model_args", "model_config")
-    new["data"] = {"folder": _old_data_folder(settings)}
+        new["training"] = {"optimizers": [content["optimizer"]]}
+        if best is not None:
+            new["training"]["best_val_loss"] = float(best)
     # the earlier project spelled its dialogues with tags; plain nanoGPT knows neither setting
     if "pos_embd" in {*args, *settings} or "data_dir" in settings:
         new["chat_format"] = ChatFormat().to_dict()
     return new
 
 
-_OLD_KEYS = {"model_args", "iter_num", "best_val_loss", "config", "optimizer"}
+_OLD_NAMES = {
+    "model_args": "model_config",
+    "config": "train_config",
+    "iter_num": "step",
+    "best_val_loss": "val_loss",
+    "optimizer": "training",
+}
+_OLD_SETTINGS = {f.name for f in fields(TrainConfig)} - {
+    "device", "dtype", "compile", "backend", "eval_only", "optimizer", "time",
+}  # fmt: skip
+"""What nanoGPT's config says about training; the machine may be another one by now."""
 
 
 def _old_data_folder(settings: dict[str, Any]) -> str | None:
@@ -155,12 +161,13 @@ def _tie_head(content: Content, changes: Changes) -> Content:
     weights = content["model"]
     if content["model_config"].get("arch", "gpt2") != "gpt2" or WTE not in weights:
         return content
-    if HEAD in weights and not torch.equal(weights[HEAD], weights[WTE]):
-        raise CheckpointError("its head is not tied to its token table", "it is no GPT-2")
     if HEAD not in weights:
         changes.add("added", HEAD, f"the same tensor as {WTE}")
-        return {**content, "model": {**weights, HEAD: weights[WTE]}}
-    return content
+    elif not torch.equal(weights[HEAD].nan_to_num(), weights[WTE].nan_to_num()):
+        raise CheckpointError(
+            f"{HEAD} is not {WTE}", "only models with a tied head, as GPT-2's, can be used"
+        )
+    return {**content, "model": {**weights, HEAD: weights[WTE]}}
 
 
 def _stamp(content: Content, changes: Changes) -> Content:
@@ -171,7 +178,6 @@ def _stamp(content: Content, changes: Changes) -> Content:
 
 
 MIGRATIONS: list[Callable[[Content, Changes], Content]] = [
-    _wrap_bare_weights,
     _strip_prefixes,
     _drop_masks,
     _name_the_config,
@@ -191,19 +197,21 @@ def upgrade(content: Content, path: Path) -> tuple[Checkpoint, Changes]:
     """
     changes = Changes()
     version = content.get("version")
-    if content.get("format") == FORMAT and isinstance(version, int) and version > VERSION:
+    newer = isinstance(version, int) and version > VERSION
+    if content.get("format") == FORMAT and newer:
         raise CheckpointError(f"{path} was made by a newer nanogpt", "update nanogpt")
-    if not isinstance(content.get("model", {}), dict):
-        raise CheckpointError(f"{path} holds no weights", "name a checkpoint of a GPT")
+    if not isinstance(content.get("model"), dict):
+        raise CheckpointError(
+            f"{path} holds no model with its settings",
+            "take the whole checkpoint that training wrote, not its weights alone",
+        )
     for migration in MIGRATIONS:
-        if "model" not in content and migration is not _wrap_bare_weights:
-            raise CheckpointError(f"{path} holds no model", "name a checkpoint of a GPT")
         before = len(changes.entries)
         try:
             content = migration(content, changes)
         except CheckpointError as error:
             raise CheckpointError(f"{path}: {error.message}", error.hint) from error
-        except (TypeError, ValueError, AttributeError, IndexError, KeyError) as error:
+        except (TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
             raise CheckpointError(f"{path} is damaged or no GPT", "take another copy") from error
         if len(changes.entries) > before:
             changes.steps.append(migration.__name__.strip("_"))
@@ -214,19 +222,18 @@ def upgrade(content: Content, path: Path) -> tuple[Checkpoint, Changes]:
 
 def check_weights(checkpoint: Checkpoint, path: Path) -> None:
     """Check names, shapes and values of the weights. Raises CheckpointError naming the keys."""
-    with torch.device("meta"):
-        wanted = {name: p.shape for name, p in GPT(checkpoint.config).state_dict().items()}
-    weights = checkpoint.model
-    not_tensors = [n for n, t in weights.items() if not isinstance(t, Tensor)]
+    weights: dict[str, Any] = checkpoint.model
+    wanted = _shapes(checkpoint, path)
+    usable = {n for n, t in weights.items() if isinstance(t, Tensor) and t.is_floating_point()}
     problems = {
-        "missing": sorted(wanted.keys() - weights.keys()),
-        "unknown": sorted(weights.keys() - wanted.keys()),
-        "no tensor": not_tensors,
-        "of another shape": [
+        "missing": wanted.keys() - weights.keys(),
+        "unknown": weights.keys() - wanted.keys(),
+        "not of real numbers": weights.keys() - usable,
+        "of another shape": {
             f"{n} {tuple(weights[n].shape)} for {tuple(wanted[n])}"
-            for n in wanted.keys() & weights.keys() - set(not_tensors)
+            for n in wanted.keys() & usable
             if weights[n].shape != wanted[n]
-        ],
+        },
     }
     told = [f"{what}: {_few(names)}" for what, names in problems.items() if names]
     if told:
@@ -234,7 +241,7 @@ def check_weights(checkpoint: Checkpoint, path: Path) -> None:
             f"{path} does not fit its own configuration; {'; '.join(told)}",
             "take the checkpoint together with the settings that it was trained with",
         )
-    bad = [n for n, t in weights.items() if not t.isfinite().all()]
+    bad = [name for name, tensor in weights.items() if not tensor.isfinite().all()]
     if bad:
         raise CheckpointError(
             f"{path} has weights that are not finite numbers: {_few(bad)}",
@@ -242,8 +249,21 @@ def check_weights(checkpoint: Checkpoint, path: Path) -> None:
         )
 
 
+def _shapes(checkpoint: Checkpoint, path: Path) -> dict[str, torch.Size]:
+    """Give the names and shapes of the weights that the configuration asks for."""
+    config = checkpoint.config
+    problem = f"{path} does not fit its own configuration"
+    if config.n_layer > len(checkpoint.model):  # before so many layers are made
+        raise CheckpointError(f"{problem}: it has no {config.n_layer} layers", "take another copy")
+    try:
+        with torch.device("meta"):
+            return {name: p.shape for name, p in GPT(config).state_dict().items()}
+    except RuntimeError as error:  # sizes that no tensor can have
+        raise CheckpointError(problem, "take another copy") from error
+
+
 def _few(names: Iterable[str]) -> str:
-    names = list(names)
+    names = sorted(names)
     return ", ".join(names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
 
 
@@ -257,6 +277,8 @@ def add_relative_table(checkpoint: Checkpoint, changes: Changes) -> Checkpoint:
         return checkpoint
     table = torch.zeros(config.block_size, config.n_head)
     changes.add("added", RELATIVE, f"zeros {tuple(table.shape)}, trained from here on")
+    if checkpoint.training is not None:
+        changes.add("dropped", "training", "the optimizer's state, which knows no such table")
     changes.steps.append("add_relative_table")
     return replace(
         checkpoint,
@@ -269,33 +291,43 @@ def add_relative_table(checkpoint: Checkpoint, changes: Changes) -> Checkpoint:
 def attach_tokenizer(
     checkpoint: Checkpoint, path: Path, data_dir: Path | None = None
 ) -> Checkpoint:
-    """Put the tokenizer into a checkpoint that carries none.
+    """Put the tokenizer into a checkpoint that carries none, and check that it fits.
 
     It is ``data_dir``'s, else that of the folder the checkpoint was trained on where it still is,
     else gpt2 if the vocabulary is as large. Raises CheckpointError where it does not fit.
     """
-    if checkpoint.tokenizer is not None and data_dir is None:
-        try:
-            words = tokenizer.from_dict(checkpoint.tokenizer)
-        except DataError as error:
-            raise CheckpointError(f"{path}: its tokenizer: {error.message}", error.hint) from error
+    vocab_size = checkpoint.config.vocab_size
+    folder = checkpoint.data.get("folder")
+    if checkpoint.tokenizer is not None:
+        words = _own_tokenizer(checkpoint.tokenizer, path)
+        if data_dir is not None and _dataset_tokenizer(data_dir).to_dict() != words.to_dict():
+            raise CheckpointError(
+                f"{path} carries its own tokenizer, which is not that of {data_dir}",
+                "leave --data-dir out",
+            )
     elif data_dir is not None:
         words = _dataset_tokenizer(data_dir)
+    elif isinstance(folder, str) and (Path(folder) / "meta.pkl").is_file():
+        words = nanogpt_tokenizer(Path(folder))
+    elif vocab_size >= 50257:
+        words = tokenizer.default_gpt2()
     else:
-        folder = checkpoint.data.get("folder")
-        if folder and (Path(folder) / "meta.pkl").is_file():
-            words = nanogpt_tokenizer(Path(folder))
-        elif checkpoint.config.vocab_size >= 50257:
-            words = tokenizer.default_gpt2()
-        else:
-            return checkpoint
-    if words.vocab_size > checkpoint.config.vocab_size:
+        return checkpoint
+    # a vocabulary may be padded for speed, but nobody pads characters
+    if words.vocab_size > vocab_size or (words.name == "char" and words.vocab_size < vocab_size):
         raise CheckpointError(
             f"{path}: the tokenizer {words.name} has {words.vocab_size} tokens, "
-            f"the model {checkpoint.config.vocab_size}",
+            f"the model {vocab_size}",
             "name the folder of the data that it was trained on: --data-dir DIR",
         )
     return replace(checkpoint, tokenizer=words.to_dict())
+
+
+def _own_tokenizer(content: dict[str, Any], path: Path) -> tokenizer.Tokenizer:
+    try:
+        return tokenizer.from_dict(content)
+    except DataError as error:
+        raise CheckpointError(f"{path}: {error.message}", error.hint) from error
 
 
 def _dataset_tokenizer(folder: Path) -> tokenizer.Tokenizer:
@@ -309,21 +341,18 @@ def load(path: Path, data_dir: Path | None = None) -> Checkpoint:
 
     Raises CheckpointError where it cannot be used.
     """
-    if path.is_dir():
-        checkpoint = hf.load(path)
-        check_weights(checkpoint, path)
-    else:
-        checkpoint, _ = upgrade(read(path), path)
+    content = hf.read(path) if path.is_dir() else read(path)
+    checkpoint, _ = upgrade(content, path)
     return attach_tokenizer(checkpoint, path, data_dir)
 
 
 def make_model(checkpoint: Checkpoint, device: torch.device | None = None) -> GPT:
-    """Build the model of a checkpoint, in evaluation mode."""
+    """Build the model of a checkpoint, in float32 and in evaluation mode."""
     with torch.device("meta"):
         model = GPT(checkpoint.config)
     model.load_state_dict(checkpoint.model, assign=True)
     model.tie_weights()
-    return model.to(device or "cpu").eval()
+    return model.to(device or "cpu", torch.float32).eval()
 
 
 @torch.no_grad()
@@ -346,7 +375,7 @@ def largest_difference(old: Checkpoint, new: Checkpoint) -> float:
 def same_content(a: Checkpoint, b: Checkpoint) -> bool:
     """Tell whether two checkpoints are the same model with the same tokenizer."""
     return (
-        asdict(a.config) == asdict(b.config)
+        a.config == b.config
         and a.tokenizer == b.tokenizer
         and a.model.keys() == b.model.keys()
         and all(torch.equal(tensor, b.model[name]) for name, tensor in a.model.items())

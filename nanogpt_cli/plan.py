@@ -3,11 +3,14 @@
 Settings are laid over each other: defaults, preset, configuration file, command line.
 """
 
+import math
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from nanogpt_cli import migrate
 from nanogpt_cli.checkpoint import Checkpoint
@@ -46,7 +49,7 @@ def make_run(request: Request) -> Run:
 
 
 def _new(request: Request) -> Run:
-    preset, asked = request.preset, request.settings
+    preset, asked = request.preset, _checked(request.settings)
     if preset != "auto" and preset not in PRESETS:
         raise UsageError(f"--preset {preset} is not known", f"choose one of: {', '.join(PRESETS)}")
     data = open_dataset(find_dataset(request.data))
@@ -55,18 +58,25 @@ def _new(request: Request) -> Run:
     base = PRESETS[preset_for(device.type) if preset == "auto" else preset]
     start = _initial(request.init_from)
     if start is None:
-        model_config = _settings(ModelConfig, base, asked, {"vocab_size": data.vocab_size})
+        layers = [base, asked, {"vocab_size": data.vocab_size}]
     else:
+        more = data.tokenizer.vocab_size - start.config.vocab_size
+        if more > 0 and _extends(data, start):
+            start = _grown(start, more)
+            notes.append(f"the data has {more} more tokens than the model: they start as a mean")
         _refuse_differences(start, asked, data, free={"dropout", "block_size"})
-        free = {k: v for k, v in asked.items() if k in ("dropout", "block_size")}
-        model_config = _settings(ModelConfig, asdict(start.config), free)
-    longest = min(len(data.train), len(data.val)) - 1
+        layers = [asdict(start.config), asked]
+    model_config = _settings(ModelConfig, *layers)
+    longest = _longest_block(data)
     if model_config.block_size > longest:
-        _refuse_short(data, longest, asked)
+        if "block_size" in asked:
+            raise _too_short(data, model_config)
         notes.append(f"the text is short: block_size {longest}, not {model_config.block_size}")
         model_config = replace(model_config, block_size=longest)
     config = _settings(TrainConfig, _adapted(base, asked), asked)
-    folder = request.out_dir or _free_folder(f"{data.folder.name}-{model_config.pos_embd}")
+    folder = request.out_dir or _free_folder(
+        f"{data.folder.resolve().name}-{model_config.pos_embd}"
+    )
     if not request.force:
         _refuse_existing(folder)
     start = start and _cropped(start, model_config)
@@ -74,50 +84,66 @@ def _new(request: Request) -> Run:
 
 
 def _resumed(request: Request) -> Run:
+    asked = _checked(request.settings)
     path = find_checkpoint(str(request.out_dir) if request.out_dir else None, last=True)
-    start = migrate.load(path)
+    notes = []
+    try:
+        start = migrate.load(path)
+    except CheckpointError as error:
+        best = path.with_name(BEST)
+        if path == best or not best.exists():
+            raise
+        notes.append(f"{error.message}; going on from {best}, the last good one")
+        path, start = best, migrate.load(best)
     data = open_dataset(find_dataset(request.data or start.data.get("folder")))
-    _refuse_differences(start, request.settings, data, free={"dropout"})
+    _refuse_differences(start, asked, data, free={"dropout"})
     known = start.data.get("fingerprint")
     if known and known != data.fingerprint and not request.force:
         raise DataError(
             f"{data.folder} has changed since {path} was written",
             "name the old data with --data-dir, or go on with the new with --force",
         )
-    dropout = {k: v for k, v in request.settings.items() if k == "dropout"}
+    model_config = _settings(ModelConfig, asdict(start.config), asked)
+    if model_config.block_size > _longest_block(data):
+        raise _too_short(data, model_config)
+    notes.append(f"resuming {path} at step {start.step:,}")
     return Run(
         data,
         path.parent,
-        replace(start.config, **dropout),
-        _settings(TrainConfig, start.train_config, request.settings),
+        model_config,
+        _settings(TrainConfig, start.train_config, asked),
         start,
         resume=True,
-        notes=(*data.notes, f"resuming {path} at step {start.step:,}"),
+        notes=(*data.notes, *notes),
     )
 
 
 def _settings(kind: type, *layers: Mapping[str, Any]) -> Any:
-    """Make a ``kind`` of the layers, later ones over earlier ones; other fields are left out.
-
-    Raises UsageError for a value of the wrong type.
-    """
-    names = {f for f in kind.__dataclass_fields__}
-    merged = {k: v for layer in layers for k, v in layer.items() if k in names}
-    return kind(**{name: _typed(kind, name, value) for name, value in merged.items()})
+    """Make a ``kind`` of the layers, later ones over earlier ones; other fields are left out."""
+    names = {f.name for f in fields(kind)}
+    return kind(**_checked({k: v for layer in layers for k, v in layer.items() if k in names}))
 
 
-def _typed(kind: type, name: str, value: Any) -> Any:
-    """Take 1 for 1.0 and 1.0 for 1 where a file says so. Raises UsageError for other types."""
-    default = kind.__dataclass_fields__[name].default
-    wanted = type(default)
-    if default is None or type(value) is wanted:
+def _checked(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Take 1 for 1.0 and 1.0 for 1, as files write them. Raises UsageError for other types."""
+    return {name: _typed(name, value) for name, value in settings.items()}
+
+
+def _typed(name: str, value: Any) -> Any:
+    default = _DEFAULTS[name]
+    wanted = bool if default is None else type(default)  # compile alone has no default
+    if type(value) is wanted or value is default:
         return value
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if number and wanted is float:
-        return float(value)
-    if number and wanted is int and value == int(value):
-        return int(value)
-    raise UsageError(f"{flag(name)} {value!r} is no {wanted.__name__}", f"such as {default}")
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if wanted is float:
+            return float(value) if abs(value) < 2**63 else math.inf
+        if wanted is int and math.isfinite(value) and value == int(value):
+            return int(value)
+    example = "true" if default is None else default
+    raise UsageError(f"{flag(name)} cannot be {value!r}", f"it is {wanted.__name__}: {example}")
+
+
+_DEFAULTS = {f.name: f.default for config in (ModelConfig, TrainConfig) for f in fields(config)}
 
 
 def _adapted(base: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,13 +161,17 @@ def _initial(init_from: str) -> Checkpoint | None:
     """Give the checkpoint that ``--init-from`` names, or None for scratch."""
     if init_from == "scratch":
         return None
-    if init_from.startswith("gpt2") and not Path(init_from).exists():
+    if init_from in _DOWNLOADS and not (Path(init_from).exists() or (RUNS / init_from).exists()):
         raise UsageError(
             f"--init-from {init_from} would download weights, and nanogpt opens no connection",
             "download the model's folder (config.json, model.safetensors) and name that folder",
         )
     is_hf = (Path(init_from) / "config.json").is_file()
     return migrate.load(Path(init_from) if is_hf else find_checkpoint(init_from))
+
+
+_DOWNLOADS = ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")
+"""What nanoGPT's --init-from takes from the network."""
 
 
 def _refuse_differences(
@@ -158,7 +188,7 @@ def _refuse_differences(
         differences.append(
             f"the data has {data.tokenizer.vocab_size} tokens, the model {start.config.vocab_size}"
         )
-    elif start.tokenizer is not None and start.tokenizer != data.tokenizer.to_dict():
+    elif start.tokenizer is not None and not _extends(data, start):
         differences.append(f"the data's tokenizer, {data.tokenizer.name}, is another one")
     if differences:
         raise CheckpointError(
@@ -167,15 +197,41 @@ def _refuse_differences(
         )
 
 
-def _refuse_short(data: Dataset, longest: int, asked: Mapping[str, Any]) -> None:
-    """Raise DataError where the text is shorter than a block that was asked for, or no text."""
+def _extends(data: Dataset, start: Checkpoint) -> bool:
+    """Tell whether the data's tokenizer is the checkpoint's, perhaps with more special tokens."""
+    if start.tokenizer is None:
+        return False
+    old, new = start.tokenizer, data.tokenizer.to_dict()
+    return (
+        old | {"special_tokens": None} == new | {"special_tokens": None}
+        and old["special_tokens"].items() <= new["special_tokens"].items()
+    )
+
+
+def _grown(start: Checkpoint, more: int) -> Checkpoint:
+    """Give a checkpoint's vocabulary ``more`` tokens, each the mean of all (Hewitt 2021)."""
+    tables = {
+        name: torch.cat([old, old.mean(0, keepdim=True).expand(more, -1)])
+        for name in (migrate.WTE, migrate.HEAD)
+        for old in [start.model[name]]
+    }
+    config = replace(start.config, vocab_size=start.config.vocab_size + more)
+    return replace(start, config=config, model=start.model | tables)
+
+
+def _longest_block(data: Dataset) -> int:
+    """Give the longest block that both splits hold once. Raises DataError where there is none."""
+    longest = min(len(data.train), len(data.val)) - 1
     if longest < 1:
         raise DataError(f"{data.folder} has too little text to train on", "prepare more text")
-    if "block_size" in asked:
-        raise DataError(
-            f"the text in {data.folder} is shorter than --block-size {asked['block_size']} + 1",
-            f"use --block-size {longest} or less, or more text",
-        )
+    return longest
+
+
+def _too_short(data: Dataset, config: ModelConfig) -> DataError:
+    return DataError(
+        f"the text in {data.folder} is shorter than --block-size {config.block_size} + 1",
+        f"use --block-size {_longest_block(data)} or less, or more text",
+    )
 
 
 def _cropped(start: Checkpoint, config: ModelConfig) -> Checkpoint:
@@ -184,7 +240,7 @@ def _cropped(start: Checkpoint, config: ModelConfig) -> Checkpoint:
     if block > start.config.block_size:
         raise CheckpointError(
             f"--block-size {block} is more than the checkpoint's {start.config.block_size}",
-            "leave it out",
+            "leave --block-size out",
         )
     tables = (migrate.WPE, migrate.RELATIVE)
     model = {k: v[:block].clone() if k in tables else v for k, v in start.model.items()}

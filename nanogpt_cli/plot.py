@@ -135,11 +135,12 @@ def to_curve(name: str, log: Metrics) -> Curve:
 
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\r\n]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+_COUNT = r"\d[\d,]{0,18}"
 _NUMBER = r"([-+]?(?:\d+\.?\d*(?:e[-+]?\d+)?|nan|inf))"
 _LINE = re.compile(
-    rf"\biter (?P<iter>\d{{1,15}}): loss {_NUMBER}(?:, time {_NUMBER}ms)?"
-    rf"|\bstep (?P<step>\d{{1,15}}): train loss {_NUMBER}, val loss {_NUMBER}"
-    r"|\btokens per iteration will be: (?P<batch>[\d,]{1,20})",
+    rf"\biter (?P<iter>{_COUNT}): loss {_NUMBER}(?:, time {_NUMBER}ms)?"
+    rf"|\bstep (?P<step>{_COUNT}): train loss {_NUMBER}, val loss {_NUMBER}"
+    rf"|\btokens per iteration will be: (?P<batch>{_COUNT})",
     re.IGNORECASE | re.ASCII,
 )
 
@@ -150,9 +151,9 @@ def _console_events(text: str) -> Iterable[Event]:
     for match in _LINE.finditer(_ESCAPES.sub("", text)):
         _, loss, time_ms, _, train_loss, val_loss, _ = match.groups()
         if match["batch"]:
-            batch = int(match["batch"].replace(",", "") or 0)
+            batch = _count(match["batch"])
             continue
-        step = int(match["iter"] or match["step"])
+        step = _count(match["iter"] or match["step"])
         known: Event = {"step": step} | ({"tokens": step * batch} if batch else {})
         if match["step"]:
             losses = {"train_loss": float(train_loss), "val_loss": float(val_loss)}
@@ -161,6 +162,10 @@ def _console_events(text: str) -> Iterable[Event]:
             seconds = float(time_ms or 0) / 1000
             speed = {"tokens_per_sec": batch / seconds} if batch and seconds > 0 else {}
             yield {"event": "train"} | known | {"loss": float(loss)} | speed
+
+
+def _count(text: str) -> int:
+    return int(text.replace(",", ""))
 
 
 def _decode(log: bytes) -> str:
@@ -247,6 +252,12 @@ def _range(values: Iterable[float], pad: float) -> tuple[float, float]:
     return low - room, high + room
 
 
+def _step_range(curves: Sequence[Curve]) -> tuple[int, int]:
+    """Give the first and the last step, also of one single point."""
+    steps = [step for curve in curves for step, _ in curve.train + curve.val]
+    return min(steps), max(max(steps), min(steps) + 1)
+
+
 def _losses(curves: Sequence[Curve]) -> list[float]:
     """Give the losses that must be in the picture; single wild batches need not."""
     return [loss for curve in curves for _, loss in curve.smooth_train + curve.val]
@@ -273,8 +284,7 @@ def terminal_chart(
     figure.axes(False, axis="x", side="upper").axes(False, axis="y", side="right")
     figure.label("step", axis="x")
 
-    steps = [step for curve in curves for step, _ in curve.train + curve.val]
-    x_range = min(steps), max(max(steps), min(steps) + 1)
+    x_range = _step_range(curves)
     y_range = _range(_losses(curves), 0.04)
     figure.ruler("x").lim(*x_range).ticks(*_ticks(*x_range, width // 14, least=1))
     figure.ruler("y").lim(*y_range).ticks(*_ticks(*y_range, height // 4))
@@ -402,7 +412,8 @@ def _draw(axes: Any, curves: Sequence[Curve]) -> None:
     """Put the curves, their marks and their names on matplotlib's axes."""
     low, high = _range(_losses(curves), 0.06)
     axes.set_ylim(low, high)
-    axes.margins(x=0.015)
+    first, last = _step_range(curves)
+    axes.set_xlim(first - 0.015 * (last - first), last + 0.015 * (last - first))
     axes.set_xlabel("step")
     axes.set_ylabel("loss")
     axes.xaxis.set_major_formatter("{x:,.0f}")

@@ -8,7 +8,7 @@ from nanogpt_cli import migrate, tokenizer
 from nanogpt_cli.config import SampleConfig
 from nanogpt_cli.device import find_device
 from nanogpt_cli.dialogue import ChatFormat, Turn, encode_prompt, stop_ids, stop_strings
-from nanogpt_cli.errors import CheckpointError
+from nanogpt_cli.errors import CheckpointError, DataError
 from nanogpt_cli.generate import Decoder, Reply, sampling_generator, stream_reply
 
 
@@ -37,7 +37,10 @@ def load(path: Path, device: str = "auto", data_dir: Path | None = None) -> Load
             "is not GPT-2's",
             "name the folder of the data that it was trained on: --data-dir DIR",
         )
-    chat = ChatFormat.from_dict(checkpoint.chat_format) if checkpoint.chat_format else None
+    try:
+        chat = ChatFormat.from_dict(checkpoint.chat_format) if checkpoint.chat_format else None
+    except DataError as error:
+        raise CheckpointError(f"{path}: {error.message}", error.hint) from error
     model = migrate.make_model(checkpoint, find_device(device))
     return Loaded(path, Decoder(model), tokenizer.from_dict(checkpoint.tokenizer), chat)
 
@@ -86,19 +89,21 @@ class Session:
             self.turns.append(Turn("human", text))
             prompt = self._chat_prompt(chat)
             stops, strings = stop_ids(words, chat), stop_strings(words, chat)
-        yield from stream_reply(
-            self.loaded.decoder,
-            words,
-            prompt,
-            self.config,
-            reply,
-            stop_ids=stops,
-            stop_strings=strings,
-            generator=self._generator,
-        )
-        if chat is not None:
-            reply.text = reply.text.strip()
-            self.turns.append(Turn("bot", reply.text))
+        try:
+            yield from stream_reply(
+                self.loaded.decoder,
+                words,
+                prompt,
+                self.config,
+                reply,
+                stop_ids=stops,
+                stop_strings=strings,
+                generator=self._generator,
+            )
+        finally:
+            if chat is not None:
+                reply.text = reply.text.strip()
+                self.turns.append(Turn("bot", reply.text))
 
     def _plain_prompt(self, text: str) -> list[int]:
         block = self.loaded.block_size

@@ -20,7 +20,7 @@ from importlib import resources
 from io import StringIO
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 from nanogpt_cli.dialogue import ChatFormat, ParseReport, Turn, parse_turns
 from nanogpt_cli.errors import DataError
@@ -79,7 +79,7 @@ def find_sources(
     for name in inputs:
         path = Path(name)
         if name == "-":
-            files.append((_spool_stdin(stack), "stdin"))
+            files.append((_spool(sys.stdin.buffer, stack), "stdin"))
         elif path.is_dir():
             found, skipped = _files_in(path)
             if not found:
@@ -89,8 +89,10 @@ def find_sources(
             if skipped:
                 notes.append(f"{skipped} files of {name} hold no text and were left out")
             files += [(file, str(file)) for file in found]
-        elif path.exists():
+        elif path.is_file():
             files.append((path, name))
+        elif path.exists():  # a pipe, as the shell's <(command) is
+            files.append((_spool(stack.enter_context(path.open("rb")), stack), name))
         elif matches := [m for m in sorted(glob.glob(name, recursive=True)) if Path(m).is_file()]:
             files += [(Path(match), match) for match in matches]
         else:
@@ -153,12 +155,12 @@ def _unreadable(name: str, error: OSError) -> DataError:
     return DataError(f"cannot read {name}: {error.strerror}", "check the file and its permissions")
 
 
-def _spool_stdin(stack: ExitStack) -> Path:
-    """Copy stdin to a temporary file, because it is read more than once."""
+def _spool(pipe: IO[bytes], stack: ExitStack) -> Path:
+    """Copy what can be read only once to a temporary file."""
     with machine_errors(Path(tempfile.gettempdir())):
-        path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nanogpt-"))) / "stdin"
+        path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nanogpt-"))) / "text"
         with path.open("wb") as file:
-            shutil.copyfileobj(sys.stdin.buffer, file)
+            shutil.copyfileobj(pipe, file)
     return path
 
 

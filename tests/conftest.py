@@ -11,6 +11,8 @@ from nanogpt_cli.config import ModelConfig
 from nanogpt_cli.corpus import PrepareOptions, prepare
 from nanogpt_cli.model import GPT
 
+torch.set_num_threads(1)  # tiny matrices: more threads only wait for each other
+
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 TEXT = "To be, or not to be, that is the question.\nWhether 'tis nobler in the mind to suffer\n" * 40

@@ -93,6 +93,10 @@ class TestReading:
     def test_losses_are_found_in_noise(self, noise):
         assert plot.to_curve("log", plot.to_events(noise)).train == [(10, 3.25)]
 
+    def test_steps_may_have_commas(self):
+        log = plot.to_events(b"step 1,500: train loss 1.9, val loss 2.0")
+        assert plot.to_curve("log", log).val == [(1500, 2.0)]
+
     @pytest.mark.parametrize("line", ["transiter 10: loss 1.0", "iter 10: loss", "step 5: loss 2"])
     def test_other_lines_are_not_losses(self, line):
         assert plot.to_events(line.encode()).events == []

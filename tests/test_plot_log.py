@@ -67,6 +67,13 @@ def test_several_runs_are_overlaid_and_tabled(plot_log):
     ]  # fmt: skip
 
 
+def test_a_long_name_gives_way_to_the_numbers(plot_log, tmp_path):
+    write_run(tmp_path / "out" / ("long" * 30))
+    _, out, err = plot_log("old", "long" * 30)
+    assert max(map(len, (out + err).splitlines())) <= 80
+    assert err.splitlines()[-1].endswith(" 3.2000    3.3333  3.3333       40     1,000  0:00:40")
+
+
 def test_runs_of_one_name_are_told_apart_by_their_paths(plot_log, tmp_path):
     write_run(tmp_path / "elsewhere" / "old")
     _, out, _ = plot_log("--json", "old", "elsewhere/old")
@@ -152,7 +159,7 @@ def test_a_strangers_name_cannot_command_the_terminal(plot_log, tmp_path):
     code, out, err = plot_log(name)
     assert code == 0
     assert r"evil[bold]\x1b[2J" in out
-    assert r"evil[bold]\x1b[2J\x9b1m.log" in err
+    assert r"evil[bold]\x1b[2J" in err
     assert "\x1b" not in out + err
     assert "\x9b" not in out + err
 

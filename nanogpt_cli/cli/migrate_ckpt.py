@@ -1,6 +1,10 @@
 """``nanogpt migrate-ckpt``."""
 
+import filecmp
 import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -8,7 +12,8 @@ import typer
 
 from nanogpt_cli import ui
 from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
-from nanogpt_cli.errors import CheckpointError, UsageError
+from nanogpt_cli.errors import CheckpointError, NanoGPTError, UsageError
+from nanogpt_cli.files import atomic_write
 
 if TYPE_CHECKING:
     from nanogpt_cli.checkpoint import Checkpoint
@@ -48,25 +53,34 @@ def migrate_ckpt(
     from nanogpt_cli.checkpoint import read
 
     target, keep_as = _places(old, output)
-    content = read(old)
-    before, changes = migrate.upgrade(content, old)
+    before, changes = migrate.upgrade(read(old), old)
     after = migrate.attach_tokenizer(before, old, data_dir)
+    kind = after.tokenizer["kind"] if after.tokenizer else None
+    if before.tokenizer is None and kind is not None:
+        changes.add("added", "tokenizer", kind)
+        changes.steps.append("attach_tokenizer")
     if pos_embd == "relative":
         after = migrate.add_relative_table(after, changes)
-    document = {
+    document: dict[str, Any] = {
         "source": str(old),
         "output": str(target),
+        "status": "up to date",
         "migrations": changes.steps,
         "changes": [vars(entry) for entry in changes.entries],
         "kept": len(after.model.keys() & before.model.keys()),
         "pos_embd": after.config.pos_embd,
-        "tokenizer": after.tokenizer.get("kind") if after.tokenizer else None,
+        "tokenizer": kind,
     }
-    document["status"] = _write(old, before, after, target, keep_as, changes, force)
+    if keep_as is None and not _is_there(target, after, force):
+        after.save(target)
+        document["status"] = "migrated"
+    elif keep_as is not None and changes.steps:
+        with _kept(old, keep_as):
+            after.save(target)
+        document["status"] = "migrated"
     if document["status"] == "migrated":
-        written = migrate.load(target)
-        document["largest_difference"] = migrate.largest_difference(before, written)
-    _show(document, changes)
+        document["largest_difference"] = migrate.largest_difference(before, migrate.load(target))
+    _show(document, changes, on_stdout=not as_json)
     if as_json:
         print_json(document)
 
@@ -76,6 +90,8 @@ def _places(old: Path, output: Path | None) -> tuple[Path, Path | None]:
     if not old.exists():
         raise CheckpointError(f"there is no file {old}", "check the path")
     if output is not None:
+        if output.is_dir():
+            raise UsageError(f"{output} is a folder", "name a file with -o")
         if output.exists() and output.samefile(old):
             raise UsageError(f"{output} is the checkpoint to migrate", "name another file with -o")
         return output, None
@@ -84,55 +100,78 @@ def _places(old: Path, output: Path | None) -> tuple[Path, Path | None]:
     return old, old.with_name(f"{old.stem}_original{old.suffix}")
 
 
-def _write(
-    old: Path,
-    before: "Checkpoint",
-    after: "Checkpoint",
-    target: Path,
-    keep_as: Path | None,
-    changes: "Changes",
-    force: bool,
-) -> str:
-    """Write the new checkpoint, never harming the old one; give what was done."""
+def _is_there(target: Path, after: "Checkpoint", force: bool) -> bool:
+    """Tell whether ``target`` is this very model. Raises UsageError where it is something else."""
     from nanogpt_cli import migrate
-    from nanogpt_cli.files import machine_errors
 
-    if not changes.steps and after.tokenizer == before.tokenizer:
-        return "up to date"
-    if keep_as is None:
-        if target.exists() and not force:
-            if migrate.same_content(migrate.load(target), after):
-                return "up to date"
-            raise UsageError(
-                f"{target} is there already and is another model",
-                "name another with -o, or --force",
-            )
-        after.save(target)
-        return "migrated"
+    if force or not target.exists():
+        return False
+    try:
+        same = migrate.same_content(migrate.load(target), after)
+    except NanoGPTError:
+        same = False
+    if not same:
+        raise UsageError(
+            f"{target} is there already and holds something else",
+            "name another file with -o, or replace it with --force",
+        )
+    return True
+
+
+@contextmanager
+def _kept(old: Path, keep_as: Path) -> Iterator[None]:
+    """Keep the old file under a second name while another takes its place.
+
+    Where that fails, the second name goes again. Raises UsageError where it is taken.
+    """
     if keep_as.exists():
-        raise UsageError(f"{keep_as} is there already", "name the new checkpoint with -o")
-    with machine_errors(keep_as):
-        os.link(old, keep_as)  # the old file has both names until the new one takes its place
-    after.save(target)
-    return "migrated"
+        if not filecmp.cmp(old, keep_as, shallow=False):
+            raise UsageError(f"{keep_as} is there already", "name the new checkpoint with -o")
+        yield  # an earlier migration was killed
+        return
+    identity = _identity(old)
+    try:
+        try:
+            os.link(old, keep_as)
+        except OSError:  # a file system without links
+            with old.open("rb") as source, atomic_write(keep_as) as copy:
+                shutil.copyfileobj(source, copy)
+        yield
+    except BaseException:
+        if _identity(old) == identity:
+            keep_as.unlink(missing_ok=True)
+        raise
 
 
-def _show(document: dict[str, Any], changes: "Changes") -> None:
-    """Tell what happened, on stderr."""
+def _identity(path: Path) -> tuple[int, int, int]:
+    """Give what tells a file from another one that took its place."""
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def _show(document: dict[str, Any], changes: "Changes", *, on_stdout: bool) -> None:
+    """Tell what happened: the answer, unless that is the JSON document."""
+    from rich.console import Console
     from rich.table import Table
 
+    out = Console(highlight=False, soft_wrap=True) if on_stdout else ui.console()
     if document["status"] == "up to date":
-        ui.say(f"{ui.clean(document['output'])} is up to date, nothing was written")
+        out.print(
+            f"{ui.clean(document['output'])} is up to date, nothing was written", markup=False
+        )
         return
     table = Table("what", "entry", "how", box=None, pad_edge=False)
     table.add_row("kept", f"{document['kept']} tensors", "as they were")
     for entry in changes.entries:
         table.add_row(*(ui.escape(ui.clean(cell)) for cell in vars(entry).values()))
-    ui.console().print(table)
+    out.print(table)
     for entry in changes.entries:
         if entry.kind == "added" and "." in entry.name:
-            ui.say(f"Adding {ui.clean(entry.name)} to checkpoint.")
+            out.print(f"Adding {ui.clean(entry.name)} to checkpoint.", markup=False)
+    out.print(
+        f"largest difference of logits, old and new: {document['largest_difference']:g}\n"
+        f"wrote {ui.clean(document['output'])}",
+        markup=False,
+    )
     if document["tokenizer"] is None:
         ui.note("no tokenizer could be found for it; name the data with --data-dir")
-    ui.say(f"largest difference of logits, old and new: {document['largest_difference']:g}")
-    ui.say(f"wrote {ui.clean(document['output'])}")

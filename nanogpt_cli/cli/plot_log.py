@@ -103,12 +103,13 @@ def _say_summary(curves: Sequence[Curve]) -> None:
     from rich.text import Text
 
     table = Table(box=None, pad_edge=False)
-    for heading in ("run", "step", "train loss", "val loss", "best", "at step", "tokens/s", "time"):
-        table.add_column(heading, justify="left" if heading == "run" else "right", no_wrap=True)
+    table.add_column("run", overflow="ellipsis")  # the one column that gives way
+    for heading in ("step", "train loss", "val loss", "best", "at step", "tokens/s", "time"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for run in plot.summary(curves):
         losses = [_show(run[key], ".4f") for key in ("train_loss", "val_loss", "best_val_loss")]
         table.add_row(
-            Text(run["run"], overflow="ellipsis"),
+            Text(run["run"]),
             _show(run["steps"], ",d"),
             *losses,
             _show(run["best_step"], ",d"),

@@ -1,0 +1,228 @@
+"""Training computes the same whatever interrupts it, and writes what it promises."""
+
+import json
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from nanogpt_cli import migrate, train
+from nanogpt_cli.checkpoint import read
+from nanogpt_cli.errors import DivergedError, UsageError
+from nanogpt_cli.evaluate import evaluate_loss, token_byte_counts
+from nanogpt_cli.plan import Request, make_run
+
+SHAPE = {"block_size": 16, "n_layer": 2, "n_head": 2, "n_embd": 16, "batch_size": 4}
+SETTINGS = {**SHAPE, "max_iters": 12, "eval_interval": 4, "eval_iters": 2, "log_interval": 1,
+            "sample_tokens": 4, "device": "cpu", "warmup_iters": 2}  # fmt: skip
+
+
+def start(out="out/a", *, resume=False, preset="quick", **settings):
+    request = Request(
+        settings=settings if resume else {**SETTINGS, **settings},
+        data="data/hamlet",
+        out_dir=Path(out),
+        init_from="resume" if resume else "scratch",
+        preset=preset,
+    )
+    return make_run(request)
+
+
+def weights(out, name="last.pt"):
+    return read(Path(out) / name)["model"]
+
+
+def same(a, b):
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+def events(out, *kinds):
+    lines = map(json.loads, (Path(out) / "metrics.jsonl").read_text().splitlines())
+    return [e for e in lines if not kinds or e["event"] in kinds]
+
+
+def timeless(out):
+    """Give the log without what differs from run to run."""
+    rest = ("time", "tokens_per_sec")
+    return [{k: v for k, v in e.items() if k not in rest} for e in events(out, "train", "eval")]
+
+
+class StopAt(train.Reporter):
+    """Sends this process a signal when a step is done."""
+
+    def __init__(self, step, number=signal.SIGINT):
+        self.at, self.number = step, number
+
+    def step(self, report):
+        if report.step == self.at:
+            os.kill(os.getpid(), self.number)
+
+
+@pytest.mark.usefixtures("text_data")
+class TestRun:
+    @pytest.mark.parametrize("preset", ["quick", "shakespeare-char-cpu"])
+    def test_the_same_seed_gives_the_same_run(self, preset):
+        train.train(start("out/a", preset=preset, dropout=0.2))
+        train.train(start("out/b", preset=preset, dropout=0.2))
+        train.train(start("out/c", preset=preset, dropout=0.2, seed=2))
+        assert timeless("out/a") == timeless("out/b")
+        assert same(weights("out/a"), weights("out/b"))
+        assert not same(weights("out/a"), weights("out/c"))
+
+    @pytest.mark.parametrize("pos_embd", ["default", "rope", "relative"])
+    @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+    @pytest.mark.parametrize("stop", [1, 4, 7])
+    def test_an_interrupted_run_ends_as_if_it_had_not_been(self, pos_embd, optimizer, stop):
+        settings = {
+            "pos_embd": pos_embd, "optimizer": optimizer, "dropout": 0.2,
+            "gradient_accumulation_steps": 2, "max_iters": 9,
+        }  # fmt: skip
+        train.train(start("out/whole", **settings))
+        outcome = train.train(start("out/parts", **settings), StopAt(stop))
+        assert (outcome.reason, outcome.step) == ("SIGINT", stop)
+        assert events("out/parts")[-1]["reason"] == "SIGINT"
+        outcome = train.train(start("out/parts", resume=True))
+        assert (outcome.reason, outcome.step) == ("done", 9)
+        for name in ("last.pt", "ckpt.pt"):
+            assert same(weights("out/whole", name), weights("out/parts", name))
+        assert timeless("out/whole") == timeless("out/parts")
+
+    def test_sigterm_is_told_apart(self):
+        assert train.train(start(), StopAt(3, signal.SIGTERM)).reason == "SIGTERM"
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+    def test_the_loss_falls(self):
+        train.train(start(max_iters=60, eval_interval=30, eval_iters=0))
+        losses = [e["val_loss"] for e in events("out/a", "eval")]
+        assert losses[-1] < losses[0] - 0.5
+
+    def test_accumulation_is_the_same_as_a_larger_batch(self):
+        settings = {"max_iters": 4, "preset": "shakespeare-char-cpu"}
+        train.train(start("out/a", batch_size=8, **settings))
+        train.train(start("out/b", batch_size=2, gradient_accumulation_steps=4, **settings))
+        for name, tensor in weights("out/a").items():
+            torch.testing.assert_close(tensor, weights("out/b")[name], atol=1e-4, rtol=1e-3)
+
+    def test_ckpt_keeps_the_best_and_its_loss_is_the_defined_one(self):
+        run = start(max_iters=40, eval_interval=5, eval_iters=0, learning_rate=1.0, decay_lr=False)
+        train.train(run)
+        evals = {e["step"]: e["val_loss"] for e in events("out/a", "eval")}
+        best = min(evals, key=evals.get)
+        assert best < 40, "the learning rate is meant to be too high"
+        ckpt = migrate.load(Path("out/a/ckpt.pt"))
+        assert (ckpt.step, ckpt.val_loss) == (best, evals[best])
+        assert migrate.load(Path("out/a/last.pt")).step == 40
+        counts = token_byte_counts(run.dataset.tokenizer, run.dataset.vocab_size)
+        loss = evaluate_loss(migrate.make_model(ckpt), run.dataset.val, counts)
+        assert loss.per_token == pytest.approx(ckpt.val_loss, abs=1e-4)
+
+    def test_always_save_checkpoint_follows_the_newest(self):
+        train.train(start(max_iters=40, learning_rate=0.5, always_save_checkpoint=True))
+        assert migrate.load(Path("out/a/ckpt.pt")).step == 40
+
+    def test_patience_ends_a_run_that_gets_worse(self):
+        outcome = train.train(start(max_iters=400, learning_rate=0.5, patience=2))
+        assert outcome.reason == "patience"
+        losses = [e["val_loss"] for e in events("out/a", "eval")]
+        assert losses.index(min(losses)) == len(losses) - 3
+
+    def test_a_time_budget_is_kept_and_lands_on_the_final_rate(self):
+        outcome = train.train(start(time=1.5, max_iters=10**6, eval_interval=0))
+        assert outcome.reason == "done"
+        assert 1.2 < outcome.seconds < 1.8
+        rates = [e["lr"] for e in events("out/a", "train")]
+        assert rates[-1] < max(rates) / 5
+
+    def test_the_log_has_what_the_contract_says(self):
+        train.train(start())
+        kinds = {e["event"]: e for e in events("out/a")}
+        assert list(kinds) == ["run", "checkpoint", "eval", "sample", "train", "end"]
+        assert {"model", "config", "data", "machine", "versions"} <= kinds["run"].keys()
+        assert {"step", "time", "tokens", "loss", "lr", "grad_norm", "tokens_per_sec"} <= kinds[
+            "train"
+        ].keys()
+        assert {"step", "time", "tokens", "train_loss", "val_loss", "bits_per_byte"} <= kinds[
+            "eval"
+        ].keys()
+        assert kinds["train"]["tokens"] == 12 * 4 * 16
+        assert kinds["end"]["reason"] == "done"
+        first = Path("out/a/metrics.jsonl").read_text()
+        assert first.startswith('{"event": "run"')
+
+    def test_a_checkpoint_needs_nothing_beside_it(self):
+        train.train(start(max_iters=1))
+        Path("out/a/ckpt.pt").rename("alone.pt")
+        ckpt = migrate.load(Path("alone.pt"))
+        assert ckpt.tokenizer["kind"] == "char"
+        assert ckpt.training is None
+
+    def test_divergence_stops_and_keeps_the_last_good_state(self, monkeypatch):
+        run = start()
+        real, calls = train.train_step, []
+
+        def spoiled(state, *args, **kwargs):
+            calls.append(0)
+            loss, norm = real(state, *args, **kwargs)
+            return (loss * float("nan"), norm) if len(calls) == 6 else (loss, norm)
+
+        monkeypatch.setattr(train, "train_step", spoiled)
+        with pytest.raises(DivergedError) as error:
+            train.train(run)
+        assert "--learning-rate" in error.value.hint
+        assert migrate.load(Path("out/a/last.pt")).step == 4
+        assert events("out/a")[-1] == {"event": "end", "step": 6, "reason": "diverged"}
+
+    def test_two_runs_cannot_share_a_folder(self):
+        run = start()
+        with train._only_run_in(run.out_dir), pytest.raises(UsageError, match="another run"):
+            train.train(run)
+
+    def test_eval_only_writes_no_checkpoint(self):
+        outcome = train.train(start(eval_only=True))
+        assert (outcome.reason, outcome.step) == ("done", 0)
+        assert not list(Path("out/a").glob("*.pt"))
+        assert len(events("out/a", "eval")) == 1
+
+    def test_stale_temporary_files_are_swept(self):
+        Path("out/a").mkdir(parents=True)
+        Path("out/a/.last.pt.1.tmp-nanogpt").write_text("half")
+        train.train(start(max_iters=1))
+        assert not list(Path("out/a").glob(".*tmp*"))
+
+    def test_compile_falls_back_and_says_so(self, monkeypatch):
+        def broken(model):
+            raise RuntimeError("no compiler here\nand a long story")
+
+        monkeypatch.setattr(torch, "compile", broken)
+        told = []
+
+        class Listener(train.Reporter):
+            def note(self, text):
+                told.append(text)
+
+        assert train.train(start(compile=True, max_iters=2), Listener()).reason == "done"
+        assert "no compiler here" in told[0]
+        assert "\n" not in told[0]
+
+    def test_a_second_interrupt_leaves_at_once(self):
+        signals = train.StopSignals()
+        with signals.listening():
+            os.kill(os.getpid(), signal.SIGINT)
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), signal.SIGINT)
+
+    def test_bfloat16_trains_too(self):
+        outcome = train.train(start(dtype="bfloat16", max_iters=30))
+        assert outcome.best_val_loss < 3.2
+
+    def test_weights_of_another_run_are_a_beginning(self):
+        train.train(start(max_iters=30))
+        run = make_run(
+            Request({**SETTINGS, "max_iters": 0}, "data/hamlet", Path("out/b"), "out/a")
+        )
+        train.train(replace(run))
+        first = events("out/b", "eval")[0]["val_loss"]
+        assert first < events("out/a", "eval")[0]["val_loss"] - 0.3
