@@ -41,6 +41,18 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+def parse_duration(text: str | float) -> float:
+    """Read ``90``, ``90s``, ``20m`` or ``1.5h`` as seconds. Raises UsageError for anything else."""
+    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
+    number, unit = str(text).strip().lower(), 1.0
+    if number[-1:] in units:
+        number, unit = number[:-1], units[number[-1]]
+    try:
+        return float(number) * unit
+    except ValueError:
+        raise UsageError(f"--time {text} is no time", "write 90s, 20m or 1.5h") from None
+
+
 def check_ranges(config: Any) -> None:
     """Check each number and each choice against what its field declares."""
     types = get_type_hints(type(config))
@@ -197,7 +209,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "arch": "modern", "pos_embd": "rope", "optimizer": "muon", "schedule": "linear",
         "block_size": 128, "n_layer": 4, "n_head": 4, "n_embd": 256,
         "batch_size": 16, "learning_rate": 6e-3, "min_lr": 0.0, "warmup_iters": 10,
-        "weight_decay": 0.1, "beta2": 0.95, "max_iters": 1500,
+        "weight_decay": 0.1, "beta2": 0.95, "max_iters": 1500, "eval_iters": 8,
     },
     "gpu": {
         # what `nanogpt train` takes on cuda
@@ -212,7 +224,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "block_size": 64, "n_layer": 4, "n_head": 4, "n_embd": 128, "batch_size": 12,
         "gradient_accumulation_steps": 1, "max_iters": 2000, "lr_decay_iters": 2000,
         "learning_rate": 1e-3, "min_lr": 1e-4, "beta2": 0.99, "warmup_iters": 100,
-        "eval_interval": 250, "eval_iters": 20,
+        "eval_interval": 250, "eval_iters": 20, "dtype": "float32",
     },
     "shakespeare-char": {
         # nanoGPT's recipe for one GPU

@@ -51,7 +51,9 @@ def _toml(text: str, path: Path) -> Iterator[tuple[str, Any]]:
     try:
         content = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise UsageError(f"{path}: {error}", "mend that line; a setting is: n_layer = 4") from error
+        end = f"line {len(text.splitlines())}, the end"  # tomllib does not count there
+        what = str(error).replace("end of document", end)
+        raise UsageError(f"{path}: {what}", "mend that line; a setting is: n_layer = 4") from error
     for key, value in content.items():
         yield from value.items() if isinstance(value, dict) else [(key, value)]
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from typing import cast
 
 import torch
@@ -32,17 +33,24 @@ def find_device(name: str = "auto") -> torch.device:
 
 
 def find_dtype(name: DType, device: torch.device) -> torch.dtype:
-    """Give the precision of the matrix products; ``auto`` is bfloat16 where CUDA has it.
+    """Give the precision of the matrix products; ``auto`` is bfloat16 where it is fast.
 
     Raises UsageError where the device cannot.
     """
     if name == "auto":
         if device.type == "cuda":
             return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-        return torch.float32
+        return torch.bfloat16 if device.type == "cpu" and cpu_has_bfloat16() else torch.float32
     if name == "float16" and device.type != "cuda":
         raise UsageError(f"--dtype float16 needs cuda, not {device.type}", "use bfloat16 there")
     return cast(torch.dtype, getattr(torch, name))
+
+
+@cache
+def cpu_has_bfloat16() -> bool:
+    """Tell whether this processor multiplies bfloat16 matrices in hardware (AMX, AVX-512 BF16)."""
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[object]:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from nanogpt_cli.config import TrainConfig
+from nanogpt_cli.device import cpu_has_bfloat16
 from nanogpt_cli.model import GPT
 
 
@@ -27,7 +28,7 @@ def orthogonalize(matrices: Tensor, steps: int = 5) -> Tensor:
     """
     a, b, c = 3.4445, -4.7750, 2.0315
     tall = matrices.size(-2) > matrices.size(-1)
-    x = matrices.bfloat16() if matrices.is_cuda else matrices
+    x = matrices.bfloat16() if matrices.is_cuda or cpu_has_bfloat16() else matrices
     x = x.mT if tall else x
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(steps):
@@ -129,6 +130,12 @@ def make_optimizers(model: GPT, config: TrainConfig) -> Optimizers:
         {"params": [p for n, p in adam_named if decays(n, p)], "weight_decay": config.weight_decay},
         {"params": [p for n, p in adam_named if not decays(n, p)], "weight_decay": 0.0},
     ]
+    import os
+    em=float(os.environ.get("EM","1"))
+    if model.config.arch=="modern":
+        wte=model.transformer.wte.weight
+        groups[0]["params"]=[p for p in groups[0]["params"] if p is not wte]
+        groups.append({"params":[wte],"weight_decay":0.0,"multiple":em})
     adam = torch.optim.AdamW(
         groups,
         lr=config.learning_rate,

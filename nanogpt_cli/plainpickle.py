@@ -74,11 +74,14 @@ def _build(data: bytes) -> Any:
             case "GET" | "BINGET" | "LONG_BINGET":
                 stack.append(memo[argument])
             case "DICT":
-                stack.append(_set_items({}, since_mark()))
+                items = since_mark()
+                stack.append(_set_items({}, items))
             case "LIST":
-                stack.append(since_mark())
+                items = since_mark()
+                stack.append(items)
             case "TUPLE":
-                stack.append(tuple(since_mark()))
+                items = since_mark()
+                stack.append(tuple(items))
             case "TUPLE1" | "TUPLE2" | "TUPLE3" as name:
                 stack.append(tuple(take(int(name[-1]))))
             case "SETITEM":

@@ -20,6 +20,7 @@ from nanogpt_cli.config import (
     TrainConfig,
     config_fields,
     flag,
+    parse_duration,
     preset_for,
 )
 from nanogpt_cli.dataset import Dataset, open_dataset

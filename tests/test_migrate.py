@@ -195,6 +195,10 @@ def test_wrong_weights_are_named(content, told):
     assert caught.value.hint
 
 
+def twice_named(content):
+    return content | {"model": content["model"] | compiled(content)["model"]}
+
+
 def test_nan_in_the_token_table_is_told_as_such():
     content = nanogpt_content()
     content["model"]["lm_head.weight"][0, 0] = torch.nan  # the head is the table
@@ -223,7 +227,7 @@ def test_nan_in_the_token_table_is_told_as_such():
         nanogpt_content() | {"model_args": {"n_head": torch.ones(2)}},
         nanogpt_content() | {"config": {"pos_embd": "sinusoidal"}},
         nanogpt_content() | {"config": {"pos_embd": ["rope"]}},
-        {**nanogpt_content(), "model": nanogpt_content()["model"] | compiled(nanogpt_content())["model"]},
+        twice_named(nanogpt_content()),
     ],
 )  # fmt: skip
 def test_no_content_is_a_bug(content):

@@ -87,7 +87,7 @@ def migrate_ckpt(
 
 def _places(old: Path, output: Path | None) -> tuple[Path, Path | None]:
     """Give where the new checkpoint goes, and what the old one is to be called, if renamed."""
-    if not old.exists():
+    if not old.is_file():
         raise CheckpointError(f"there is no file {old}", "check the path")
     if output is not None:
         if output.is_dir():
@@ -151,27 +151,21 @@ def _identity(path: Path) -> tuple[int, int, int]:
 
 def _show(document: dict[str, Any], changes: "Changes", *, on_stdout: bool) -> None:
     """Tell what happened: the answer, unless that is the JSON document."""
-    from rich.console import Console
-    from rich.table import Table
-
-    out = Console(highlight=False, soft_wrap=True) if on_stdout else ui.console()
+    say = print if on_stdout else ui.say
     if document["status"] == "up to date":
-        out.print(
-            f"{ui.clean(document['output'])} is up to date, nothing was written", markup=False
-        )
+        say(f"{ui.clean(document['output'])} is up to date, nothing was written")
         return
-    table = Table("what", "entry", "how", box=None, pad_edge=False)
-    table.add_row("kept", f"{document['kept']} tensors", "as they were")
-    for entry in changes.entries:
-        table.add_row(*(ui.escape(ui.clean(cell)) for cell in vars(entry).values()))
-    out.print(table)
-    for entry in changes.entries:
-        if entry.kind == "added" and "." in entry.name:
-            out.print(f"Adding {ui.clean(entry.name)} to checkpoint.", markup=False)
-    out.print(
-        f"largest difference of logits, old and new: {document['largest_difference']:g}\n"
-        f"wrote {ui.clean(document['output'])}",
-        markup=False,
-    )
+    rows = [("kept", f"{document['kept']} tensors", "as they were")]
+    rows += [
+        (entry.kind, ui.clean(entry.name), ui.clean(entry.detail)) for entry in changes.entries
+    ]
+    width = max(len(name) for _, name, _ in rows)
+    for kind, name, detail in rows:
+        say(f"{kind:<8}  {name:<{width}}  {detail}")
+    for kind, name, _ in rows:
+        if kind == "added" and "." in name:
+            say(f"Adding {name} to checkpoint.")
+    say(f"largest difference of logits, old and new: {document['largest_difference']:g}")
+    say(f"wrote {ui.clean(document['output'])}")
     if document["tokenizer"] is None:
         ui.note("no tokenizer could be found for it; name the data with --data-dir")

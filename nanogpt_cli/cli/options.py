@@ -15,7 +15,7 @@ import typer
 from typer.core import TyperCommand
 
 from nanogpt_cli import ui
-from nanogpt_cli.config import flag
+from nanogpt_cli.config import flag, parse_duration
 from nanogpt_cli.errors import UsageError
 
 TRUE, FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
@@ -26,16 +26,6 @@ RETIRED = {
     "--wandb-run-name": "name the run by its folder: --out-dir out/NAME",
 }
 """nanoGPT's flags that mean nothing here, and what to use instead."""
-
-
-def parse_duration(text: str) -> float:
-    """Read ``90``, ``90s``, ``20m`` or ``1.5h`` as seconds."""
-    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
-    unit = units.get(text[-1:].lower())
-    try:
-        return float(text[:-1]) * unit if unit else float(text)
-    except ValueError:
-        raise typer.BadParameter(f"{text!r} is not a time such as 90s, 20m or 1.5h") from None
 
 
 class Command(TyperCommand):
