@@ -80,17 +80,17 @@ def check_ranges(config: Any) -> None:
 class ModelConfig:
     """The shape of a GPT; everything that must be known to rebuild it from its weights."""
 
-    block_size: int = setting(64, "Context length in tokens.", min=1)
+    block_size: int = setting(128, "Context length in tokens.", min=1)
     n_layer: int = setting(4, "Number of transformer blocks.", min=1)
     n_head: int = setting(4, "Attention heads per block.", min=1)
-    n_embd: int = setting(128, "Width of the model; a multiple of the heads.", min=1)
+    n_embd: int = setting(256, "Width of the model; a multiple of the heads.", min=1)
     dropout: float = setting(0.0, "Dropout probability.", min=0, below=1)
     bias: bool = setting(False, "Biases in Linear and LayerNorm, as GPT-2 has them.")
     pos_embd: PosEmbd = setting(
-        "default", "Position embedding: default (learned table), rope (rotary), relative (bias)."
+        "rope", "Position embedding: default (learned table), rope (rotary), relative (bias)."
     )
     arch: Arch = setting(
-        "gpt2", "Block: gpt2 (the reference), modern (RMSNorm, QK-norm, squared ReLU)."
+        "modern", "Block: gpt2 (the reference), modern (RMSNorm, QK-norm, squared ReLU)."
     )
     vocab_size: int = 50304
     gelu: Gelu = "erf"
@@ -123,29 +123,31 @@ class ModelConfig:
 class TrainConfig:
     """How to train: budget, batches, optimizer, evaluation and machine."""
 
-    max_iters: int = setting(2000, "Optimizer steps in the whole run.", min=0)
+    max_iters: int = setting(1500, "Optimizer steps in the whole run.", min=0)
     time: float = setting(
         0.0, "Wall-clock budget instead of --max-iters (90s, 20m, 1.5h); 0 is none.", min=0
     )
     seed: int = setting(1337, "Seed of weights, batches and dropout.", min=0, max=2**63 - 1)
-    batch_size: int = setting(12, "Sequences per micro-batch.", min=1)
+    batch_size: int = setting(8, "Sequences per micro-batch.", min=1)
     gradient_accumulation_steps: int = setting(1, "Micro-batches per optimizer step.", min=1)
 
-    optimizer: Optimizer = setting("adamw", "adamw, or muon (matrices by Muon, the rest by AdamW).")
-    learning_rate: float = setting(1e-3, "Peak learning rate.", above=0)
-    min_lr: float = setting(1e-4, "Learning rate at the end of the decay.", min=0)
+    optimizer: Optimizer = setting("muon", "adamw, or muon (matrices by Muon, the rest by AdamW).")
+    learning_rate: float = setting(
+        0.012, "Peak learning rate; with --optimizer adamw 0.001.", above=0
+    )
+    min_lr: float = setting(0.0, "Learning rate at the end of the decay.", min=0)
     decay_lr: bool = setting(True, "Decay the learning rate.")
-    schedule: Schedule = setting("cosine", "Shape of the decay: cosine, linear or wsd.")
-    warmup_iters: int = setting(100, "Steps of linear warmup.", min=0)
+    schedule: Schedule = setting("linear", "Shape of the decay: cosine, linear or wsd.")
+    warmup_iters: int = setting(10, "Steps of linear warmup.", min=0)
     lr_decay_iters: int = setting(0, "Steps until --min-lr; 0 is --max-iters.", min=0)
     weight_decay: float = setting(0.1, "Decay of matrices; gains and biases have none.", min=0)
     beta1: float = setting(0.9, "AdamW's first moment.", min=0, below=1)
-    beta2: float = setting(0.99, "AdamW's second moment.", min=0, below=1)
+    beta2: float = setting(0.95, "AdamW's second moment.", min=0, below=1)
     grad_clip: float = setting(1.0, "Clip the gradient's norm; 0 is off.", min=0)
 
     eval_interval: int = setting(0, "Steps between evaluations; 0 is ten in a run.", min=0)
     eval_iters: int = setting(
-        20, "Batches per evaluation, always the same ones; 0 is all of val.bin.", min=0
+        8, "Batches per evaluation, always the same ones; 0 is all of val.bin.", min=0
     )
     eval_only: bool = setting(False, "Evaluate once and stop.")
     log_interval: int = setting(10, "Steps between lines of metrics.jsonl.", min=1)
@@ -193,6 +195,9 @@ class SampleConfig:
         check_ranges(self)
 
 
+ADAMW_LEARNING_RATE = 1e-3
+"""The peak learning rate where --optimizer adamw is asked for and nothing else said."""
+
 NANOGPT_DEFAULTS: Mapping[str, Any] = {
     # nanoGPT's train.py without a configuration file: GPT-2 124M
     "arch": "gpt2", "pos_embd": "default", "optimizer": "adamw", "schedule": "cosine",
@@ -204,19 +209,11 @@ NANOGPT_DEFAULTS: Mapping[str, Any] = {
 }  # fmt: skip
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "quick": {
-        # what `nanogpt train` takes on a cpu or on mps
-        "arch": "modern", "pos_embd": "rope", "optimizer": "muon", "schedule": "linear",
-        "block_size": 128, "n_layer": 4, "n_head": 4, "n_embd": 256,
-        "batch_size": 16, "learning_rate": 6e-3, "min_lr": 0.0, "warmup_iters": 10,
-        "weight_decay": 0.1, "beta2": 0.95, "max_iters": 1500, "eval_iters": 8,
-    },
+    "quick": {},  # the defaults: what `nanogpt train` takes on a cpu or on mps
     "gpu": {
         # what `nanogpt train` takes on cuda
-        "arch": "modern", "pos_embd": "rope", "optimizer": "muon", "schedule": "linear",
         "block_size": 256, "n_layer": 6, "n_head": 6, "n_embd": 384, "dropout": 0.2,
-        "batch_size": 64, "learning_rate": 4e-3, "min_lr": 0.0, "warmup_iters": 20,
-        "weight_decay": 0.1, "beta2": 0.95, "max_iters": 3000,
+        "batch_size": 64, "warmup_iters": 20, "max_iters": 3000, "eval_iters": 20,
     },
     "shakespeare-char-cpu": {
         # nanoGPT's recipe for a laptop

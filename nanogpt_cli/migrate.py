@@ -15,7 +15,7 @@ from torch import Tensor
 
 from nanogpt_cli import hf, tokenizer
 from nanogpt_cli.checkpoint import FORMAT, VERSION, Checkpoint, from_content, read
-from nanogpt_cli.config import ModelConfig, TrainConfig
+from nanogpt_cli.config import NANOGPT_DEFAULTS, ModelConfig, TrainConfig
 from nanogpt_cli.dataset import nanogpt_tokenizer, open_dataset
 from nanogpt_cli.dialogue import ChatFormat
 from nanogpt_cli.errors import CheckpointError, DataError
@@ -94,6 +94,7 @@ def _name_the_config(content: Content, changes: Changes) -> Content:
     config: dict[str, Any] = {
         "n_layer": len({n.split(".")[2] for n in weights if n.startswith("transformer.h.")}),
         "bias": "transformer.ln_f.bias" in weights,
+        "arch": "gpt2",
         "pos_embd": settings.get("pos_embd", "default"),
     }
     if WTE in weights:
@@ -105,7 +106,8 @@ def _name_the_config(content: Content, changes: Changes) -> Content:
     new = {key: value for key, value in content.items() if key not in _OLD_NAMES}
     new |= {
         "model_config": config,
-        "train_config": {k: v for k, v in settings.items() if k in _OLD_SETTINGS},
+        "train_config": {k: v for k, v in NANOGPT_DEFAULTS.items() if k in _TRAIN_SETTINGS}
+        | {k: v for k, v in settings.items() if k in _OLD_SETTINGS},
         "step": int(content.get("iter_num", 0)),
         "data": {"folder": _old_data_folder(settings)},
     }
@@ -129,7 +131,8 @@ _OLD_NAMES = {
     "best_val_loss": "val_loss",
     "optimizer": "training",
 }
-_OLD_SETTINGS = {f.name for f in fields(TrainConfig)} - {
+_TRAIN_SETTINGS = {f.name for f in fields(TrainConfig)}
+_OLD_SETTINGS = _TRAIN_SETTINGS - {
     "device", "dtype", "compile", "backend", "eval_only", "optimizer", "time",
 }  # fmt: skip
 """What nanoGPT's config says about training; the machine may be another one by now."""

@@ -94,12 +94,13 @@ class RelativeBias(nn.Module):
         self.relative_embeddings = nn.Embedding(distances, n_head)
 
     def forward(self, T: int, S: int) -> Tensor:
-        """Give the bias (H, T, S) of the last T of S tokens; -inf where the future begins."""
+        """Give the bias (1, H, T, S) of the last T of S tokens; -inf where the future begins."""
         at = torch.arange(S, device=self.relative_embeddings.weight.device)
         distance = at[S - T :, None] - at[None, :]  # T, S
         last = self.relative_embeddings.num_embeddings - 1
         bias: Tensor = self.relative_embeddings(distance.clamp(0, last))  # T, S, H
-        return bias.permute(2, 0, 1).masked_fill(distance < 0, -math.inf)  # H, T, S
+        # with four dimensions attention takes the same kernel as without a mask, to the last bit
+        return bias.permute(2, 0, 1)[None].masked_fill(distance < 0, -math.inf)  # 1, H, T, S
 
 
 class CausalSelfAttention(nn.Module):
@@ -122,7 +123,7 @@ class CausalSelfAttention(nn.Module):
         """Attend within x (B, T, C), and to what ``cache`` holds.
 
         ``turn`` holds the cosine and sine (T, D/2) of rotary positions.
-        ``mask`` (H or 1, T, S) is added to the scores; without it the mask is the causal one.
+        ``mask`` (1, H or 1, T, S) is added to the scores; without it the mask is the causal one.
         """
         B, T, C = x.shape
         q, k, v = (
@@ -271,11 +272,11 @@ class GPT(nn.Module):
         turn = rotation(positions, c.n_embd // c.n_head) if c.pos_embd == "rope" else None
         mask = None
         if c.pos_embd == "relative":
-            mask = self.transformer.relative(T, S)  # H, T, S
+            mask = self.transformer.relative(T, S)  # 1, H, T, S
         elif past and T > 1:
             mask = torch.zeros(T, S, device=x.device).masked_fill(
                 torch.arange(S, device=x.device) > positions[:, None], -math.inf
-            )[None]  # 1, T, S
+            )[None, None]  # 1, 1, T, S
         for block in self.transformer.h:
             x = block(x, turn, mask, cache)
         if cache is not None:

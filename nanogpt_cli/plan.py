@@ -15,6 +15,7 @@ import torch
 from nanogpt_cli import migrate
 from nanogpt_cli.checkpoint import Checkpoint
 from nanogpt_cli.config import (
+    ADAMW_LEARNING_RATE,
     PRESETS,
     ModelConfig,
     TrainConfig,
@@ -135,6 +136,8 @@ def _typed(name: str, value: Any) -> Any:
     wanted = bool if default is None else type(default)  # compile alone has no default
     if type(value) is wanted or value is default:
         return value
+    if name == "time" and isinstance(value, str):
+        return parse_duration(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
         if wanted is float:
             return float(value) if abs(value) < 2**63 else math.inf
@@ -149,11 +152,13 @@ _DEFAULTS = {f.name: f.default for config in (ModelConfig, TrainConfig) for f in
 
 def _adapted(base: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
     """Fit what goes with a preset's learning rate and length to those that were asked for."""
-    adapted = dict(base)
+    adapted = {f.name: base.get(f.name, f.default) for f in fields(TrainConfig)}
+    if asked.get("optimizer") == "adamw" and "learning_rate" not in base:
+        adapted["learning_rate"] = ADAMW_LEARNING_RATE
     if "learning_rate" in asked:
-        adapted["min_lr"] = asked["learning_rate"] * base["min_lr"] / base["learning_rate"]
+        adapted["min_lr"] *= asked["learning_rate"] / adapted["learning_rate"]
     if "max_iters" in asked:
-        adapted["warmup_iters"] = min(base["warmup_iters"], asked["max_iters"] // 10)
+        adapted["warmup_iters"] = min(adapted["warmup_iters"], asked["max_iters"] // 10)
         adapted["lr_decay_iters"] = 0
     return adapted
 

@@ -1,6 +1,6 @@
 """A conversation with one model: what was said, and the next reply. It knows no terminal."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -70,7 +70,7 @@ class Session:
         """Forget the conversation."""
         self.turns.clear()
 
-    def reply(self, text: str) -> Iterator[str]:
+    def reply(self, text: str) -> Generator[str, None, None]:
         """Yield the reply to ``text`` in pieces; both join the conversation, also a broken-off one.
 
         A model that continues text gets ``text`` alone and remembers nothing.

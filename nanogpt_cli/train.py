@@ -451,10 +451,10 @@ class _Loop:
             self.reporter.evaluating(tokens)
 
         def measure(tokens: Any, limit: int | None) -> Loss:
-            with self.precision():
-                return evaluate_loss(
-                    state.model, tokens, self.byte_counts, limit=limit, advance=advance
-                )
+            # in float32, as `nanogpt eval` measures
+            return evaluate_loss(
+                state.model, tokens, self.byte_counts, limit=limit, advance=advance
+            )
 
         val = measure(dataset.val, limit)
         block_size = self.run.model_config.block_size
@@ -545,7 +545,7 @@ class _Loop:
                     setattr(state, name, saved[name])
         try:
             state.optimizers.load_state_dict(saved.get("optimizers", []))
-        except (KeyError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             self.reporter.note(f"the optimizer starts anew: {error}")
         if self.scaler and saved.get("scaler"):
             self.scaler.load_state_dict(saved["scaler"])

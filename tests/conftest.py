@@ -30,7 +30,8 @@ def tiny() -> Callable[..., GPT]:
     """Make a model with random weights that are large enough to matter."""
 
     def make(**settings: object) -> GPT:
-        shape = {"vocab_size": 37, "block_size": 16, "n_layer": 2, "n_head": 2, "n_embd": 16}
+        shape = {"vocab_size": 37, "block_size": 16, "n_layer": 2, "n_head": 2, "n_embd": 16,
+                 "arch": "gpt2", "pos_embd": "default"}  # fmt: skip
         model = GPT(ModelConfig(**{**shape, **settings}))  # type: ignore[arg-type]
         with torch.no_grad():
             for p in model.parameters():

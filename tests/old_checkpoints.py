@@ -22,7 +22,7 @@ def nanogpt_content(**shape: Any) -> dict[str, Any]:
     """Give what nanoGPT's train.py puts into a ckpt.pt."""
     pos_embd = shape.pop("pos_embd", "default")
     args = SHAPE | shape
-    model = GPT(ModelConfig(**args, pos_embd=pos_embd))
+    model = GPT(ModelConfig(**args, pos_embd=pos_embd, arch="gpt2"))
     optimizer = one_step(model, args["vocab_size"])
     return {
         "model": dict(model.state_dict()),

@@ -25,7 +25,7 @@ def test_every_parameter_is_in_exactly_one_group(tiny, optimizer, arch):
 
 def test_matrices_decay_and_the_rest_does_not(tiny):
     model = tiny(pos_embd="relative", bias=True)
-    groups = make_optimizers(model, TrainConfig(weight_decay=0.3)).parts[0].param_groups
+    groups = make_optimizers(model, TrainConfig(optimizer="adamw", weight_decay=0.3)).parts[0].param_groups
     decayed, free = (names_of(model, g["params"]) for g in groups)
     assert [g["weight_decay"] for g in groups] == [0.3, 0.0]
     assert "transformer.wte.weight" in decayed
@@ -77,6 +77,20 @@ def test_muon_descends():
     assert losses[-1] < losses[0] / 4
 
 
+def test_the_modern_token_table_has_its_own_rate(tiny):
+    model = tiny(arch="modern")
+    optimizers = make_optimizers(model, TrainConfig(optimizer="muon"))
+    optimizers.set_lr(0.1)
+    rates = {
+        name: group["lr"]
+        for part in optimizers.parts
+        for group in part.param_groups
+        for name in names_of(model, group["params"])
+    }
+    assert rates["lm_head.weight"] == rates["transformer.h.0.mlp.c_fc.weight"] == 0.1
+    assert rates["transformer.wte.weight"] == pytest.approx(1.5)
+
+
 def test_optimizers_keep_their_moments_and_not_the_old_rates(tiny):
     model = tiny()
     old = make_optimizers(model, TrainConfig(optimizer="muon", weight_decay=0.1, beta2=0.9))
@@ -89,10 +103,10 @@ def test_optimizers_keep_their_moments_and_not_the_old_rates(tiny):
     wte = model.transformer.wte.weight
     assert torch.equal(new.parts[0].state[wte]["exp_avg"], old.parts[0].state[wte]["exp_avg"])
     with pytest.raises(ValueError, match="optimizer"):
-        make_optimizers(model, TrainConfig()).load_state_dict(old.state_dict())
+        make_optimizers(model, TrainConfig(optimizer="adamw")).load_state_dict(old.state_dict())
 
 
-CONFIG = TrainConfig(learning_rate=1.0, min_lr=0.1, warmup_iters=10)
+CONFIG = TrainConfig(learning_rate=1.0, min_lr=0.1, warmup_iters=10, schedule="cosine")
 
 
 def test_warmup_rises_to_the_peak():

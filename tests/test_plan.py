@@ -107,6 +107,7 @@ def test_the_command_line_is_stronger_than_the_file(text_data, capsys):
         ("x.toml", "learning_rate = nan"),
         ("x.toml", f"learning_rate = 1{'0' * 400}"),
         ("x.toml", "max_iters = '5'"),
+        ("x.toml", "time = 'soon'"),
         ("x.toml", "pos_embd = ['rope']"),
         ("x.py", "n_layer = None"),
         ("x.py", "learning_rate = 1j"),
@@ -124,6 +125,11 @@ def test_whole_floats_and_ints_are_taken_for_each_other(text_data):
     assert (run.config.learning_rate, run.config.max_iters) == (1.0, 5)
     assert type(run.config.learning_rate) is float
     assert type(run.config.max_iters) is int
+
+
+def test_a_file_may_write_a_time_as_the_command_line_does(text_data):
+    Path("x.toml").write_text('time = "20m"')
+    assert plan(**read_config(Path("x.toml"), ["time"])).config.time == 1200
 
 
 def test_min_lr_follows_a_learning_rate_that_is_asked_for(text_data):

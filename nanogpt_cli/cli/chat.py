@@ -16,6 +16,7 @@ from nanogpt_cli.errors import MachineError, NanoGPTError, UsageError
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
 
+    from nanogpt_cli.generate import Reply
     from nanogpt_cli.session import Session
 
 
@@ -59,13 +60,9 @@ def chat(
 
 def _answer_once(talk: "Session", text: str, as_json: bool) -> int:
     """Print the reply to ``text`` alone on stdout."""
-    for piece in talk.reply(text):
-        if not as_json:
-            print(_plain(piece), end="", flush=True)
+    reply = _stream(talk, text, show=not as_json)
     for note in talk.notes:
         ui.note(note)
-    reply = talk.last
-    assert reply is not None
     if as_json:
         print_json(
             {
@@ -79,6 +76,24 @@ def _answer_once(talk: "Session", text: str, as_json: bool) -> int:
     else:
         print()
     return 130 if reply.stop_reason == "interrupted" else 0
+
+
+def _stream(talk: "Session", text: str, show: bool = True) -> "Reply":
+    """Print the reply to ``text`` as it comes; Ctrl-C ends it wherever it lands."""
+    pieces = talk.reply(text)
+    interrupted = False
+    try:
+        for piece in pieces:
+            if show:
+                sys.stdout.write(_plain(piece))
+                sys.stdout.flush()
+    except KeyboardInterrupt:
+        interrupted = True
+        pieces.close()
+    assert talk.last is not None
+    if interrupted:
+        talk.last.stop_reason = "interrupted"
+    return talk.last
 
 
 def _plain(text: str) -> str:
@@ -139,12 +154,8 @@ class _Terminal:
         self._answer(text.removeprefix("/") if text.startswith("//") else text)
 
     def _answer(self, text: str) -> None:
-        for piece in self.talk.reply(text):
-            sys.stdout.write(_plain(piece))
-            sys.stdout.flush()
-        reply = self.talk.last
-        broken_off = reply is not None and reply.stop_reason == "interrupted"
-        print(" [stopped]\n" if broken_off else "\n", flush=True)
+        reply = _stream(self.talk, text)
+        print(" [stopped]\n" if reply.stop_reason == "interrupted" else "\n", flush=True)
         for note in self.talk.notes:
             ui.note(note)
 

@@ -1,0 +1,100 @@
+"""The chat in a real terminal, driven through a pseudo-terminal as a user would."""
+
+import sys
+from pathlib import Path
+
+import pexpect
+import pytest
+
+from nanogpt_cli import cli
+from nanogpt_cli.cli.chat import _plain
+
+CHAT = "<human>hello<endOfText>\n<bot>hi there<endOfText>\n\n" * 60
+
+
+@pytest.fixture
+def chatty():
+    """Train a model that answers hello with hi there."""
+    Path("chats.txt").write_text(CHAT)
+    assert cli.run(["prepare", "chats.txt", "--tokenizer", "char", "-q"]) == 0
+    settings = ["--n-layer=1", "--n-head=2", "--n-embd=32", "--block-size=48", "--batch-size=4",
+                "--eval-iters=1", "--sample-tokens=0", "--device=cpu", "--dtype=float32"]  # fmt: skip
+    assert cli.run(["train", *settings, "--max-iters=150", "-q"]) == 0
+
+
+@pytest.fixture
+def terminal(chatty):
+    """Start the chat in a terminal of 80 x 24."""
+    arguments = ["-m", "nanogpt_cli", "chat", "--temperature", "0", "--max-tokens", "1000000"]
+    child = pexpect.spawn(
+        sys.executable, arguments, encoding="utf-8", timeout=30, dimensions=(24, 80)
+    )
+    child.expect("Send a message")
+    yield child
+    child.close(force=True)
+
+
+def leave(child):
+    child.expect("Send a message")
+    child.sendeof()
+    child.expect(pexpect.EOF)
+    child.close()
+    return child.exitstatus
+
+
+def test_a_conversation(terminal):
+    terminal.send("hello\r")
+    terminal.expect("hi there")
+    terminal.expect("Send a message")
+    terminal.send("hello\r")
+    terminal.expect("hi there")
+    assert leave(terminal) == 0
+
+
+def test_slash_commands(terminal):
+    terminal.send("/help\r")
+    terminal.expect("/clear")
+    terminal.expect("Ctrl-D leaves")
+    terminal.send("/set temperature 0.5\r")
+    terminal.send("/set\r")
+    terminal.expect(r"temperature +0\.5")
+    terminal.send("/set temperature -1\r")
+    terminal.expect("at least 0")
+    terminal.send("/set top_k many\r")
+    terminal.expect("is a number")
+    terminal.send("/fly\r")
+    terminal.expect("there is no /fly")
+    terminal.send("/clear\r")
+    terminal.expect("forgotten")
+    terminal.send("/bye\r")
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert terminal.exitstatus == 0
+
+
+def test_an_empty_line_does_not_leave(terminal):
+    terminal.send("\r")
+    terminal.send("hello\r")
+    terminal.expect("hi there")
+    assert leave(terminal) == 0
+
+
+def test_interrupting_the_prompt_twice_leaves(terminal):
+    terminal.sendintr()
+    terminal.expect("Ctrl-C again")
+    terminal.sendintr()
+    terminal.expect(pexpect.EOF)
+    terminal.close()
+    assert terminal.exitstatus == 130
+
+
+def test_history_is_kept_from_one_chat_to_the_next(terminal):
+    terminal.send("hello\r")
+    terminal.expect("hi there")
+    assert leave(terminal) == 0
+    history = Path("state/nanogpt/chat_history")
+    assert "+hello" in history.read_text()
+
+
+def test_control_sequences_of_a_model_never_reach_the_terminal():
+    assert _plain("a\x1b[31mb\x07\x9bc\n\td é€") == "a[31mbc\n\td é€"
