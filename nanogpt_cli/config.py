@@ -81,7 +81,7 @@ class ModelConfig:
     """The shape of a GPT; everything that must be known to rebuild it from its weights."""
 
     block_size: int = setting(128, "Context length in tokens.", min=1)
-    n_layer: int = setting(4, "Number of transformer blocks.", min=1)
+    n_layer: int = setting(2, "Number of transformer blocks.", min=1)
     n_head: int = setting(4, "Attention heads per block.", min=1)
     n_embd: int = setting(256, "Width of the model; a multiple of the heads.", min=1)
     dropout: float = setting(0.0, "Dropout probability.", min=0, below=1)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -38,6 +39,17 @@ def write_text(path: Path, text: str) -> None:
     """Write a whole text file, or leave the old one as it was."""
     with atomic_write(path) as file:
         file.write(text.encode())
+
+
+def keep_copy(path: Path, copy: Path) -> None:
+    """Give a file a second name, or a copy where the file system has no links."""
+    try:
+        os.link(path, copy)
+    except FileExistsError:
+        raise
+    except OSError:
+        with path.open("rb") as source, atomic_write(copy) as target:
+            shutil.copyfileobj(source, target)
 
 
 def sync_folder(folder: Path) -> None:

@@ -50,4 +50,11 @@ def _config(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
     if missing := [name for name in names if name not in settings]:
         raise CheckpointError(f"{folder / 'config.json'} lacks {', '.join(missing)}", _HINT)
     shape = {name: settings[name] for name in names[1:]}
-    return {"block_size": settings["n_positions"], **shape, "bias": True, "gelu": _GELUS[gelu]}
+    return {
+        "block_size": settings["n_positions"],
+        **shape,
+        "bias": True,
+        "gelu": _GELUS[gelu],
+        "arch": "gpt2",
+        "pos_embd": "default",
+    }

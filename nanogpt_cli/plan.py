@@ -109,6 +109,10 @@ def _resumed(request: Request) -> Run:
     if model_config.block_size > _longest_block(data):
         raise _too_short(data, model_config)
     notes.append(f"resuming {path} at step {start.step:,}")
+    keep, original = None, path.with_name(f"{path.stem}_original{path.suffix}")
+    if path.name == BEST and "fingerprint" not in start.data and not original.exists():
+        keep = (path, original)  # nanoGPT's, which this run's own ckpt.pt will replace
+        notes.append(f"the old {path.name} is kept as {original.name}")
     return Run(
         data,
         path.parent,
@@ -116,6 +120,7 @@ def _resumed(request: Request) -> Run:
         _settings(TrainConfig, start.train_config, asked),
         start,
         resume=True,
+        keep=keep,
         notes=(*data.notes, *notes),
     )
 

@@ -52,6 +52,8 @@ class Run:
     """Where the weights come from, unless from scratch."""
     resume: bool = False
     """Whether ``start`` is a run of this kind to be gone on with."""
+    keep: tuple[Path, Path] | None = None
+    """A checkpoint of another program that this run would replace, and what to keep it as."""
     notes: tuple[str, ...] = ()
     """What had to be assumed, for the user to read."""
 
@@ -227,6 +229,8 @@ def train(run: Run, reporter: Reporter | None = None) -> Outcome:
             return _Loop(run, Reporter(), device, world).run_to_end()
         with _only_run_in(run.out_dir):
             files.sweep(run.out_dir)
+            if run.keep:
+                files.keep_copy(*run.keep)
             return _Loop(run, reporter or Reporter(), device, world).run_to_end()
 
 

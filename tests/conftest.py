@@ -15,7 +15,9 @@ torch.set_num_threads(1)  # tiny matrices: more threads only wait for each other
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
-TEXT = "To be, or not to be, that is the question.\nWhether 'tis nobler in the mind to suffer\n" * 40
+TEXT = (
+    "To be, or not to be, that is the question.\nWhether 'tis nobler in the mind to suffer\n" * 40
+)
 
 
 @pytest.fixture(autouse=True)

@@ -18,7 +18,7 @@ def chatty():
     Path("chats.txt").write_text(CHAT)
     assert cli.run(["prepare", "chats.txt", "--tokenizer", "char", "-q"]) == 0
     settings = ["--n-layer=1", "--n-head=2", "--n-embd=32", "--block-size=48", "--batch-size=4",
-                "--eval-iters=1", "--sample-tokens=0", "--device=cpu", "--dtype=float32"]  # fmt: skip
+                "--eval-iters=1", "--sample-tokens=0", "--device=cpu"]  # fmt: skip
     assert cli.run(["train", *settings, "--max-iters=150", "-q"]) == 0
 
 

@@ -54,7 +54,9 @@ def test_help_does_not_load_torch():
     assert "migrate-ckpt" in done.stdout
 
 
-@pytest.mark.parametrize("command", ["prepare", "train", "chat", "eval", "migrate-ckpt", "plot-log"])
+@pytest.mark.parametrize(
+    "command", ["prepare", "train", "chat", "eval", "migrate-ckpt", "plot-log"]
+)
 def test_every_command_has_help(nanogpt, command):
     code, out, err = nanogpt(command, "--help")
     assert (code, err) == (0, "")
@@ -96,7 +98,9 @@ def test_every_flag_of_nanogpts_train_is_answered(nanogpt, text_data):
 
 def test_both_spellings_mean_the_same(nanogpt, text_data):
     ours = nanogpt("train", "--dry-run", "--json", "--n-layer", "3", "--no-compile", "--bias")
-    theirs = nanogpt("train", "--dry-run", "--json", "--n_layer=3", "--compile=False", "--bias=True")
+    theirs = nanogpt(
+        "train", "--dry-run", "--json", "--n_layer=3", "--compile=False", "--bias=True"
+    )
     assert ours[0] == theirs[0] == 0
     assert json.loads(ours[1]) == json.loads(theirs[1])
     assert json.loads(ours[1])["parameters"] > 0
@@ -109,7 +113,9 @@ def test_the_earlier_projects_command_works_verbatim(nanogpt, text_data):
     )
     code, out, err = nanogpt("train", *documented.format("--max_iters=2").split())
     assert (code, out) == (0, ""), err
-    code, _, err = nanogpt("train", *documented.format("--init_from=resume").split(), "--max_iters=4")
+    code, _, err = nanogpt(
+        "train", *documented.format("--init_from=resume").split(), "--max_iters=4"
+    )
     assert code == 0, err
     assert "at step 2" in err
     lines = (Path("out/hamlet-rope") / "metrics.jsonl").read_text().splitlines()

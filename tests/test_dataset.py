@@ -84,7 +84,9 @@ def write_char_folder(folder, itos):
     for split in ("train", "val"):
         np.arange(len(itos), dtype=np.uint16).repeat(50).tofile(folder / f"{split}.bin")
     (folder / "meta.pkl").write_bytes(
-        pickle.dumps({"vocab_size": len(itos), "itos": itos, "stoi": {c: i for i, c in itos.items()}})
+        pickle.dumps(
+            {"vocab_size": len(itos), "itos": itos, "stoi": {c: i for i, c in itos.items()}}
+        )
     )
 
 

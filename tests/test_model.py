@@ -29,8 +29,7 @@ def test_logits_equal_those_of_transformers_gpt2(tiny, bias):
         )
     ).eval()
     weights = {
-        name: p.T if p.dim() == 2 and ".h." in name else p
-        for name, p in ours.state_dict().items()
+        name: p.T if p.dim() == 2 and ".h." in name else p for name, p in ours.state_dict().items()
     }
     missing = theirs.load_state_dict(weights, strict=False).missing_keys
     assert bool(missing) is not bias
@@ -122,9 +121,7 @@ def test_cached_decoding_equals_uncached(tiny, pos_embd, arch, pieces):
 
 def test_gpt2_has_the_papers_parameter_count():
     with torch.device("meta"):
-        model = GPT(
-            ModelConfig(1024, 12, 12, 768, 0.0, True, "default", "gpt2", vocab_size=50257)
-        )
+        model = GPT(ModelConfig(1024, 12, 12, 768, 0.0, True, "default", "gpt2", vocab_size=50257))
     assert model.parameter_count() == 124_439_808
 
 

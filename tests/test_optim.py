@@ -25,7 +25,11 @@ def test_every_parameter_is_in_exactly_one_group(tiny, optimizer, arch):
 
 def test_matrices_decay_and_the_rest_does_not(tiny):
     model = tiny(pos_embd="relative", bias=True)
-    groups = make_optimizers(model, TrainConfig(optimizer="adamw", weight_decay=0.3)).parts[0].param_groups
+    groups = (
+        make_optimizers(model, TrainConfig(optimizer="adamw", weight_decay=0.3))
+        .parts[0]
+        .param_groups
+    )
     decayed, free = (names_of(model, g["params"]) for g in groups)
     assert [g["weight_decay"] for g in groups] == [0.3, 0.0]
     assert "transformer.wte.weight" in decayed

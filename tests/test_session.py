@@ -26,7 +26,8 @@ def write():
         words = (
             tokenizer.ByteTokenizer() if kind == "byte" else tokenizer.CharTokenizer(CHARACTERS)
         ).with_special(CHAT.tags if chat else ())
-        shape = {"block_size": 64, "n_layer": 2, "n_head": 2, "n_embd": 16} | shape
+        shape = {"block_size": 64, "n_layer": 2, "n_head": 2, "n_embd": 16,
+                 "arch": "gpt2", "pos_embd": "default"} | shape  # fmt: skip
         config = ModelConfig(**shape, vocab_size=words.vocab_size)  # type: ignore[arg-type]
         model = GPT(config)
         with torch.no_grad():

@@ -220,9 +220,7 @@ class TestRun:
 
     def test_weights_of_another_run_are_a_beginning(self):
         train.train(start(max_iters=30))
-        run = make_run(
-            Request({**SETTINGS, "max_iters": 0}, "data/hamlet", Path("out/b"), "out/a")
-        )
+        run = make_run(Request({**SETTINGS, "max_iters": 0}, "data/hamlet", Path("out/b"), "out/a"))
         train.train(replace(run))
         first = events("out/b", "eval")[0]["val_loss"]
         assert first < events("out/a", "eval")[0]["val_loss"] - 0.3

@@ -1,8 +1,6 @@
 """``nanogpt migrate-ckpt``."""
 
 import filecmp
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +11,7 @@ import typer
 from nanogpt_cli import ui
 from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
 from nanogpt_cli.errors import CheckpointError, NanoGPTError, UsageError
-from nanogpt_cli.files import atomic_write
+from nanogpt_cli.files import keep_copy
 
 if TYPE_CHECKING:
     from nanogpt_cli.checkpoint import Checkpoint
@@ -131,11 +129,7 @@ def _kept(old: Path, keep_as: Path) -> Iterator[None]:
         return
     identity = _identity(old)
     try:
-        try:
-            os.link(old, keep_as)
-        except OSError:  # a file system without links
-            with old.open("rb") as source, atomic_write(keep_as) as copy:
-                shutil.copyfileobj(source, copy)
+        keep_copy(old, keep_as)
         yield
     except BaseException:
         if _identity(old) == identity:
