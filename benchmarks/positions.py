@@ -19,7 +19,9 @@ from nanogpt_cli.train import train
 KINDS = ("default", "rope", "relative")
 
 
-def measure(pos_embd: str, seed: int, args: argparse.Namespace, folder: Path) -> tuple[float, float]:
+def measure(
+    pos_embd: str, seed: int, args: argparse.Namespace, folder: Path
+) -> tuple[float, float]:
     """Train once; give the validation loss in nats per token, and the seconds it took."""
     settings = {"pos_embd": pos_embd, "seed": seed, "eval_interval": 10**9, "sample_tokens": 0}
     if args.max_iters:

@@ -144,8 +144,8 @@ class CausalSelfAttention(nn.Module):
             dropout_p=self.config.dropout if self.training else 0.0,
             is_causal=mask is None and T > 1,
         )  # B, H, T, D
-        out: Tensor = self.c_proj(y.transpose(1, 2).reshape(B, T, C))
-        return self.resid_dropout(out)
+        out: Tensor = self.resid_dropout(self.c_proj(y.transpose(1, 2).reshape(B, T, C)))
+        return out
 
 
 class MLP(nn.Module):

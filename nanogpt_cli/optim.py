@@ -28,7 +28,7 @@ def orthogonalize(matrices: Tensor, steps: int = 5) -> Tensor:
     """
     a, b, c = 3.4445, -4.7750, 2.0315
     tall = matrices.size(-2) > matrices.size(-1)
-    x = matrices.bfloat16() if matrices.is_cuda or cpu_has_bfloat16() else matrices
+    x: Tensor = matrices.bfloat16() if matrices.is_cuda or cpu_has_bfloat16() else matrices
     x = x.mT if tall else x
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(steps):

@@ -116,9 +116,12 @@ class Session:
         return ids[-block:]
 
     def _chat_prompt(self, chat: ChatFormat) -> list[int]:
-        """Give the conversation's ids, with room for an answer of up to half the context."""
+        """Give the conversation's ids, with room for an answer of up to a quarter of the context.
+
+        A longer answer goes on all the same: the decoder's window then moves.
+        """
         block = self.loaded.block_size
-        room = min(self.config.max_tokens, block // 2)
+        room = min(self.config.max_tokens, block // 4)
         prompt = encode_prompt(self.turns, self.loaded.tokenizer, chat, max(1, block - room))
         if prompt.cropped_tokens:
             self.notes.append(

@@ -1,6 +1,7 @@
 """The chat in a real terminal, driven through a pseudo-terminal as a user would."""
 
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pexpect
@@ -22,16 +23,24 @@ def chatty():
     assert cli.run(["train", *settings, "--max-iters=150", "-q"]) == 0
 
 
-@pytest.fixture
-def terminal(chatty):
-    """Start the chat in a terminal of 80 x 24."""
+@contextmanager
+def chat_in_a_terminal():
+    """Start the chat with the newest model in a terminal of 80 x 24."""
     arguments = ["-m", "nanogpt_cli", "chat", "--temperature", "0", "--max-tokens", "1000000"]
     child = pexpect.spawn(
         sys.executable, arguments, encoding="utf-8", timeout=30, dimensions=(24, 80)
     )
-    child.expect("Send a message")
-    yield child
-    child.close(force=True)
+    try:
+        child.expect("Send a message")
+        yield child
+    finally:
+        child.close(force=True)
+
+
+@pytest.fixture
+def terminal(chatty):
+    with chat_in_a_terminal() as child:
+        yield child
 
 
 def leave(child):
@@ -86,6 +95,17 @@ def test_interrupting_the_prompt_twice_leaves(terminal):
     terminal.expect(pexpect.EOF)
     terminal.close()
     assert terminal.exitstatus == 130
+
+
+def test_interrupting_a_reply_stops_only_the_reply(text_data):
+    shape = ["--n-layer=1", "--n-head=2", "--n-embd=16", "--block-size=16", "--batch-size=2"]
+    assert cli.run(["train", *shape, "--max-iters=1", "--eval-iters=1", "-q"]) == 0
+    with chat_in_a_terminal() as child:
+        child.send("To be\r")  # a model of plain text goes on for a million tokens
+        child.expect(r"[a-z \r\n]{40}")
+        child.sendintr()
+        child.expect(r"\[stopped\]")
+        assert leave(child) == 0
 
 
 def test_history_is_kept_from_one_chat_to_the_next(terminal):

@@ -120,11 +120,11 @@ class _Terminal:
     def run(self) -> int:
         """Talk until the user leaves; give the exit code."""
         loaded = self.talk.loaded
-        kind = "answers" if loaded.chat_format else "continues your text"
+        does = "answers you" if loaded.chat_format else "continues your text"
         model = loaded.decoder.model
         ui.say(
-            f"{loaded.path.parent if loaded.path.parent.name else loaded.path}: "
-            f"{model.parameter_count() / 1e6:.1f} M weights, {kind}. /? for help, Ctrl-D leaves.",
+            f"{ui.clean(loaded.path)} ({model.parameter_count() / 1e6:.1f} M weights) {does}. "
+            "/? for help, Ctrl-D leaves.",
             style="dim",
         )
         editor = self._editor()
@@ -195,7 +195,8 @@ class _Terminal:
             return
         kind = float if isinstance(names[name].default, float) else int
         try:
-            self.talk.set(replace(self.talk.config, **{name: kind(value)}))
+            change: dict[str, Any] = {name: kind(value)}
+            self.talk.set(replace(self.talk.config, **change))
         except NanoGPTError as error:
             ui.say(f"{error.message}; {error.hint}")
         except ValueError:

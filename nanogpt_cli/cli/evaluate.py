@@ -34,7 +34,8 @@ def evaluate(
     as_json: JsonFlag = False,
 ) -> None:
     """Measure validation loss, perplexity and bits per byte of one or many models."""
-    rows = [_measure(name, data, device) for name in (models or [None])]
+    names: list[str | None] = [*models] if models else [None]
+    rows = [_measure(name, data, device) for name in names]
     if as_json:
         print_json({"models": rows})
     else:
