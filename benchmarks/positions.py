@@ -28,11 +28,13 @@ def measure(
         settings["max_iters"] = args.max_iters
     out = folder / f"{pos_embd}-{seed}"
     run = make_run(Request(settings, str(args.data_dir), out, preset=args.preset))
-    seconds = train(run).seconds
+    outcome = train(run)
+    if outcome.reason != "done":
+        raise SystemExit(f"stopped by {outcome.reason}")
     checkpoint = migrate.load(out / "last.pt")
     counts = token_byte_counts(run.dataset.tokenizer, run.dataset.vocab_size)
     loss = evaluate_loss(migrate.make_model(checkpoint), run.dataset.val, counts)
-    return loss.per_token, seconds
+    return loss.per_token, outcome.seconds
 
 
 def main() -> None:

@@ -16,16 +16,16 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nanogpt_cli.config import check_ranges, setting
-from nanogpt_cli.dialogue import ChatFormat, ParseReport, Turn, encode_turn
+from nanogpt_cli.dialogue import ChatFormat, ParseReport, Turn, encode_turn, tags_are_special
 from nanogpt_cli.errors import DataError, UsageError
 from nanogpt_cli.files import machine_errors, sync_folder
-from nanogpt_cli.sources import CHUNK, Errors, Event, Format, find_sources, read_events
+from nanogpt_cli.sources import CHUNK, Errors, Event, Format, Source, find_sources, read_events
 from nanogpt_cli.tokenizer import END_OF_TEXT, Tokenizer, named_tokenizer, train_bpe, train_char
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ def prepare(
     with ExitStack() as stack:
         sources, notes = find_sources(options.inputs, options.format, stack)
         total = sum(source.path.stat().st_size for source in sources)
-        out = options.out or Path("data", _stem(options))
+        out = options.out or Path("data", _stem(options, sources))
         _refuse_existing(out, options.force)
         kind = options.tokenizer or ("gpt2" if options.inputs else DEMO_TOKENIZER)
         if kind != options.tokenizer and not options.inputs:
@@ -200,11 +200,14 @@ def prepare(
     )
 
 
-def _stem(options: PrepareOptions) -> str:
-    """Name a dataset after its first input."""
+def _stem(options: PrepareOptions, sources: list[Source]) -> str:
+    """Name a dataset after its first input, or after the first file that a glob matched."""
     if not options.inputs:
         return "demo"
-    return "stdin" if options.inputs[0] == "-" else Path(options.inputs[0]).resolve().stem
+    first = Path(options.inputs[0])
+    if str(first) == "-":
+        return "stdin"
+    return (first if first.exists() else Path(sources[0].name)).resolve().stem
 
 
 def _learn(
@@ -380,17 +383,9 @@ def _write_tokens(
     end = [tokenizer.special_tokens[END_OF_TEXT]] if scan.apart else []
 
     def encode(split: Split, batch: list[Event]) -> _Encoded:
-        ids: list[int] = []
-        size = 0
-        for event in batch:
-            if event is None:
-                ids += end
-            elif isinstance(event, str):
-                ids += tokenizer.encode(event)
-                size += len(event.encode())
-            else:
-                ids += encode_turn(event, tokenizer, chat)
-                size += len(event.text.encode())
+        ids = _encode(batch, tokenizer, chat, end)
+        texts = (e.text if isinstance(e, Turn) else e or "" for e in batch)
+        size = sum(len(text.encode()) for text in texts)
         return _Encoded(split, np.array(ids, dtype), batch.count(None), size)
 
     parts: dict[Split, Part] = {"train": Part(), "val": Part()}
@@ -411,6 +406,49 @@ def _write_tokens(
             file.flush()
             os.fsync(file.fileno())
     return parts
+
+
+def _encode(
+    events: Iterable[Event], tokenizer: Tokenizer, chat: ChatFormat, end: list[int]
+) -> list[int]:
+    """Give the ids of events; ``end`` goes after each document."""
+    ids: list[int] = []
+    for event in events:
+        if event is None:
+            ids += end
+        elif isinstance(event, str):
+            ids += tokenizer.encode(event)
+        else:
+            ids += encode_turn(event, tokenizer, chat)
+    return ids
+
+
+def encode_file(
+    name: str, tokenizer: Tokenizer, chat: ChatFormat | None = None
+) -> tuple[list[int], list[str]]:
+    """Give a file's ids as ``prepare`` would write them, and the characters that have none.
+
+    Where the tags are no special tokens, as in the earlier project's models, tagged text is read
+    as it stands. Raises DataError for a file that cannot be used.
+    """
+    chat = chat or ChatFormat()
+    special = tags_are_special(tokenizer, chat)
+    with ExitStack() as stack:
+        sources, _ = find_sources([name], "auto", stack)
+        if not special:
+            sources = [replace(s, format="text") if s.format == "dialogue" else s for s in sources]
+        events = list(read_events(sources, "strict"))
+    scan = Scan(alphabet=set())
+    scan.add(events, seed=0)
+    if scan.turns and not special:
+        raise DataError(
+            f"{name} holds conversations, and the tokenizer has no tags for them",
+            "give a file of plain text",
+        )
+    end = tokenizer.special_tokens.get(END_OF_TEXT) if scan.apart else None
+    pieces = (event for _, event in _recut(("val", event) for event in events))
+    ids = _encode(pieces, tokenizer, chat, [] if end is None else [end])
+    return ids, tokenizer.unknown("".join(sorted(scan.alphabet or ())))
 
 
 def _batches(events: Iterable[tuple[Split, Event]]) -> Iterator[tuple[Split, list[Event]]]:

@@ -49,7 +49,9 @@ def open_dataset(folder: Path) -> Dataset:
         raise DataError(f"there is no dataset folder {folder}", "prepare it: nanogpt prepare")
     notes: list[str] = []
     meta = _read_meta(folder)
+    stated: dict[str, dict[str, Any]] = {}
     if meta is not None:
+        stated = {split: meta.get(split, {}) for split in ("train", "val")}
         try:
             words = tokenizer.from_dict(meta["tokenizer"])
             chat = ChatFormat.from_dict(meta["chat_format"]) if meta.get("chat_format") else None
@@ -65,10 +67,17 @@ def open_dataset(folder: Path) -> Dataset:
     train, val = (_map_tokens(folder / f"{split}.bin", dtype) for split in ("train", "val"))
     for split, tokens in (("train", train), ("val", val)):
         _check_ids(folder / f"{split}.bin", tokens, vocab_size)
+        count = stated.get(split, {}).get("tokens", len(tokens))
+        if count != len(tokens):
+            raise DataError(
+                f"{folder / f'{split}.bin'} holds {len(tokens)} tokens, but meta.json says "
+                f"{count}: it was cut or changed",
+                _AGAIN,
+            )
     hashes = hashlib.sha256()
     for split, tokens in (("train", train), ("val", val)):
-        known = (meta or {}).get(split, {}).get("sha256")
-        hashes.update(known.encode() if isinstance(known, str) else _sample_hash(tokens))
+        hashes.update(str(stated.get(split, {}).get("sha256")).encode())
+        hashes.update(_sample_hash(tokens))  # the file may have changed since meta.json was written
         hashes.update(str(len(tokens)).encode())
     return Dataset(folder, train, val, words, chat, vocab_size, hashes.hexdigest(), tuple(notes))
 
@@ -87,6 +96,9 @@ def _read_meta(folder: Path) -> dict[str, Any] | None:
         raise DataError(f"{path} is damaged: {error}", _AGAIN) from error
     if not isinstance(meta, dict) or not isinstance(meta.get("tokenizer"), dict):
         raise DataError(f"{path} is damaged: it names no tokenizer", _AGAIN)
+    for split in ("train", "val"):
+        if not isinstance(meta.get(split, {}), dict):
+            raise DataError(f"{path} is damaged: it does not describe {split}.bin", _AGAIN)
     version = meta.get("version")
     if isinstance(version, int) and version > 1:
         raise DataError(f"{path} was made by a newer nanogpt", "update nanogpt")
@@ -136,7 +148,7 @@ def _check_ids(path: Path, tokens: Tokens, vocab_size: int) -> None:
 
 
 def _sample_hash(tokens: Tokens) -> bytes:
-    """Hash 64 stretches spread over a file whose full hash nobody noted."""
+    """Hash 64 stretches spread over a file, which takes no time however large it is."""
     digest = hashlib.sha256()
     for start in np.linspace(0, max(0, len(tokens) - 4096), 64).astype(int):
         digest.update(tokens[start : start + 4096].tobytes())

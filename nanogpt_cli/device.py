@@ -23,11 +23,11 @@ def find_device(name: str = "auto") -> torch.device:
     if kind not in {"cpu", "cuda", "mps"} or (index and not index.isdigit()):
         raise UsageError(f"--device {name} is not known", "choose auto, cpu, mps, cuda or cuda:N")
     if (kind == "cuda" and not cuda) or (kind == "mps" and not mps):
-        raise UsageError(f"--device {name}: this machine has no {kind}", "leave --device out")
+        raise UsageError(f"--device {name}: this machine has no {kind}", "use --device auto")
     if kind == "cuda" and index and int(index) >= torch.cuda.device_count():
         raise UsageError(
             f"--device {name}: this machine has {torch.cuda.device_count()} GPUs, counted from 0",
-            "leave --device out",
+            "use --device auto",
         )
     return torch.device(name)
 
@@ -61,15 +61,21 @@ def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager
 
 
 def try_compile(
-    model: torch.nn.Module, example: torch.Tensor, say: Callable[[str], None]
+    model: torch.nn.Module,
+    example: torch.Tensor,
+    precision: Callable[[], AbstractContextManager[object]],
+    say: Callable[[str], None],
 ) -> torch.nn.Module:
     """Compile ``model`` if that works on this machine, else say why not and give it back.
 
-    ``example`` is a batch of ids (B, T) on the model's device, to prove that it runs.
+    ``example`` is a batch of ids (B, T) on the model's device, to prove that it runs in the
+    ``precision`` of training.
     """
     try:
         compiled = cast(torch.nn.Module, torch.compile(model))
-        compiled(example, example).backward()
+        with precision():
+            loss = compiled(example, example)
+        loss.backward()
     except Exception as error:  # compilers fail in their own many ways, and none is fatal here
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         say(f"torch.compile does not work here, going on without it ({reason[:120]})")

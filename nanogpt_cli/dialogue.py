@@ -150,17 +150,6 @@ def encode_turn(turn: Turn, tokenizer: Tokenizer, chat: ChatFormat) -> list[int]
     return [special[tag], *tokenizer.encode(turn.text), special[chat.end]]
 
 
-def encode_conversation(turns: Iterable[Turn], tokenizer: Tokenizer, chat: ChatFormat) -> list[int]:
-    """Give the ids of a whole conversation, ``<|endoftext|>`` last where that is a token.
-
-    Without special tokens for the tags, they are ordinary text with a line for each turn.
-    """
-    ids = _encode(turns, tokenizer, chat, opening="")
-    if tags_are_special(tokenizer, chat) and END_OF_TEXT in tokenizer.special_tokens:
-        ids.append(tokenizer.special_tokens[END_OF_TEXT])
-    return ids
-
-
 @dataclass(frozen=True)
 class Prompt:
     """Ids for a model to answer, and what of the conversation had no room in them."""
@@ -181,7 +170,7 @@ def encode_prompt(
     assert budget > 0
     starts = [i for i, turn in enumerate(turns) if turn.role == "human"] or [len(turns)]
     for start in starts:
-        ids = _encode(turns[start:], tokenizer, chat, opening=chat.bot)
+        ids = _encode(turns[start:], tokenizer, chat)
         if len(ids) <= budget:
             return Prompt(ids, start, 0)
     special = tokenizer.special_tokens
@@ -191,16 +180,14 @@ def encode_prompt(
     return Prompt([*first[: budget - kept], *ids[len(ids) - kept :]], start, cropped)
 
 
-def _encode(
-    turns: Iterable[Turn], tokenizer: Tokenizer, chat: ChatFormat, opening: str
-) -> list[int]:
-    """Encode turns and, after them, the tag ``opening`` (none if empty)."""
+def _encode(turns: Iterable[Turn], tokenizer: Tokenizer, chat: ChatFormat) -> list[int]:
+    """Encode turns and, after them, the tag that opens the bot's answer."""
     if tags_are_special(tokenizer, chat):
         ids = [i for turn in turns for i in encode_turn(turn, tokenizer, chat)]
-        return [*ids, tokenizer.special_tokens[opening]] if opening else ids
+        return [*ids, tokenizer.special_tokens[chat.bot]]
     tag = {"human": chat.human, "bot": chat.bot}
     lines = [f"{tag[turn.role]}{turn.text}{chat.end}" for turn in turns]
-    return tokenizer.encode("\n".join([*lines, opening] if opening else lines))
+    return tokenizer.encode("\n".join([*lines, chat.bot]))
 
 
 def stop_strings(tokenizer: Tokenizer, chat: ChatFormat) -> tuple[str, ...]:

@@ -32,6 +32,14 @@ class World:
         dist.all_reduce(tensor, op=dist.ReduceOp.MAX)
         return int(tensor)
 
+    def from_main(self, value: float, device: torch.device) -> float:
+        """Give the main process's ``value`` to all, where clocks would differ."""
+        if self.size == 1:
+            return value
+        tensor = torch.tensor(value, dtype=torch.float32, device=device)
+        dist.broadcast(tensor, 0)
+        return float(tensor)
+
     def micro_steps(self, accumulation: int) -> list[int]:
         """Give this process's share of the micro-batches of a step.
 

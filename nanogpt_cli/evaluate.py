@@ -38,9 +38,9 @@ class Loss:
         return self.nats / self.tokens
 
     @property
-    def perplexity(self) -> float:
-        """The exponential of the mean loss; infinite where that is too large."""
-        return math.exp(self.per_token) if self.per_token < 700 else math.inf
+    def perplexity(self) -> float | None:
+        """The exponential of the mean loss; None where that is no number or too large."""
+        return math.exp(self.per_token) if self.per_token < 700 else None
 
     @property
     def bits_per_byte(self) -> float | None:
@@ -64,19 +64,17 @@ def evaluate_loss(
     tokens: Tokens,
     byte_counts: npt.NDArray[np.int64],
     *,
-    block_size: int | None = None,
     limit: int | None = None,
     advance: Callable[[int], None] = lambda tokens: None,
 ) -> Loss:
-    """Measure the loss over adjacent windows of ``block_size`` tokens (the model's by default).
+    """Measure the loss over adjacent windows as long as the model's context.
 
     With ``limit`` at most that many windows, evenly spread and always the same. ``advance`` is told
     how many tokens each batch had, and may raise to stop. Raises DataError for too short a text.
     """
-    T = block_size or model.config.block_size
     if len(tokens) < 2:
         raise DataError("the text to evaluate has fewer than two tokens", "use a longer one")
-    T = min(T, len(tokens) - 1)
+    T = min(model.config.block_size, len(tokens) - 1)
     starts = evaluation_starts(tokens, T, limit)
     device = next(model.parameters()).device
     batch_size = max(1, min(64, LOGITS_AT_ONCE // (T * model.config.vocab_size)))

@@ -32,6 +32,7 @@ class Decoder:
         """Give the logits (V,) of the token that follows ``ids``; at most block_size of them."""
         known = _shared(self._cached, ids[:-1])
         self._cache.length = known
+        self._cached = self._cached[:known]  # all that is valid if the next line is interrupted
         device = self._cache.keys.device
         new = torch.tensor([ids[known:]], device=device)  # B, T
         hidden = self.model.hidden(new, self._cache)  # B, T, C
@@ -59,6 +60,7 @@ def probabilities(logits: Tensor, config: SampleConfig, seen: Set[int] = frozens
     """Turn logits (V,) into the probabilities (V,) that the next token is drawn from.
 
     Temperature 0 gives everything to the likeliest token. A top_k beyond the vocabulary takes all.
+    The repeat penalty applies to the ids that were ``seen``.
     """
     if config.repeat_penalty != 1.0 and seen:
         # Keskar et al. 2019: whatever the sign, the logit goes down
@@ -68,7 +70,8 @@ def probabilities(logits: Tensor, config: SampleConfig, seen: Set[int] = frozens
         logits[at] = torch.where(old > 0, old / config.repeat_penalty, old * config.repeat_penalty)
     if config.temperature == 0:
         return torch.zeros_like(logits).scatter(0, logits.argmax(keepdim=True), 1.0)
-    logits = logits / config.temperature
+    # the likeliest stays at 0 however small the temperature; float64 has room for 1e-300
+    logits = ((logits - logits.max()).double() / config.temperature).float()
     if config.top_k < logits.numel():
         kth = logits.topk(config.top_k).values[-1]
         logits = logits.masked_fill(logits < kth, -torch.inf)
@@ -94,14 +97,18 @@ def generate(
 
     Ids from ``vocab_size`` on, which pad the model's vocabulary, are never drawn. ``generator``
     lives on the CPU. A prompt longer than the block is read from its last block_size tokens on.
+    The repeat penalty knows what was generated, not the prompt.
     """
     ids = list(prompt)
+    seen: set[int] = set()
     start = max(0, len(ids) - decoder.model.config.block_size)
     for _ in range(config.max_tokens):
         start = decoder.window(ids, start)
         logits = decoder.logits(ids[start:]).cpu()[:vocab_size]
-        probs = probabilities(logits, config, frozenset(ids[start:]))
+        probs = probabilities(logits, config, seen)
         ids.append(int(torch.multinomial(probs, 1, generator=generator)))
+        if config.repeat_penalty != 1:
+            seen.add(ids[-1])
         yield ids[-1]
 
 
@@ -157,7 +164,6 @@ class Reply:
     text: str = ""
     tokens: int = 0
     seconds: float = 0.0
-    first_token_seconds: float | None = None
     stop_reason: str = "length"
     """``stop`` at an end tag, ``length`` at max_tokens, ``interrupted`` by the user."""
 
@@ -190,7 +196,6 @@ def stream_reply(
             piece = text.push(token)
             reply.tokens += not text.stopped
             reply.seconds = time.perf_counter() - begin
-            reply.first_token_seconds = reply.first_token_seconds or reply.seconds
             reply.text += piece
             if piece:
                 yield piece

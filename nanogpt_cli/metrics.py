@@ -87,21 +87,24 @@ def parse(lines: Iterable[bytes]) -> Metrics:
 
 
 def truncate(path: Path, step: int) -> int:
-    """Cut a log back to a checkpoint's ``step`` and return how many lines went.
+    """Cut a log back to a checkpoint's ``step`` and return how many lines were lost.
 
-    Later steps go, and ``end`` events, and lines that cannot be read. A missing log is left so.
+    Later steps go, and lines that cannot be read; ``end`` goes too, as the run is not over. A
+    missing log is left so.
     """
     if not path.exists():
         return 0
-    kept, cut = [], 0
+    kept, ends, cut = [], 0, 0
     with reading(path) as file:
         for line in file:
             event = _parse(line)
-            if event is None or event["event"] == "end" or _step(event) > step:
+            if event is not None and event["event"] == "end":
+                ends += 1
+            elif event is None or _step(event) > step:
                 cut += 1
             else:
                 kept.append(line)
-    if cut:
+    if cut or ends:
         with atomic_write(path) as file:
             file.writelines(kept)
     return cut
@@ -122,27 +125,27 @@ def reading(path: Path) -> Iterator[IO[bytes]]:
 
 def dump_line(event: Event) -> bytes:
     """Encode an event as its line; numbers that are not finite become null."""
-    return json.dumps(_finite(event)).encode() + b"\n"
+    return json.dumps(finite(event)).encode() + b"\n"
 
 
 def _parse(line: bytes) -> Event | None:
     """Read one line; an object is valid JSON only once it is whole, so no torn line passes."""
     try:
-        event = _finite(json.loads(line.decode()))
+        event = finite(json.loads(line.decode()))
     except (ValueError, RecursionError):  # ValueError also covers bad UTF-8 and endless integers
         return None
     return event if isinstance(event, dict) and isinstance(event.get("event"), str) else None
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """Replace NaN and infinities by None, however deep."""
     match value:
         case float():
             return value if math.isfinite(value) else None
         case dict():
-            return {key: _finite(inner) for key, inner in value.items()}
+            return {key: finite(inner) for key, inner in value.items()}
         case list() | tuple():
-            return [_finite(inner) for inner in value]
+            return [finite(inner) for inner in value]
     return value
 
 

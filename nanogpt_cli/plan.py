@@ -27,7 +27,7 @@ from nanogpt_cli.config import (
 from nanogpt_cli.dataset import Dataset, open_dataset
 from nanogpt_cli.device import find_device
 from nanogpt_cli.errors import CheckpointError, DataError, UsageError
-from nanogpt_cli.runs import BEST, LAST, RUNS, find_checkpoint, find_dataset
+from nanogpt_cli.runs import BEST, LAST, METRICS, RUNS, find_checkpoint, find_dataset
 from nanogpt_cli.train import Run
 
 
@@ -47,13 +47,15 @@ class Request:
 
 def make_run(request: Request) -> Run:
     """Put a run together. Raises the errors of all that cannot work, before anything is written."""
+    if request.preset != "auto" and request.preset not in PRESETS:
+        raise UsageError(
+            f"--preset {request.preset} is not known", f"choose one of: {', '.join(PRESETS)}"
+        )
     return _resumed(request) if request.init_from == "resume" else _new(request)
 
 
 def _new(request: Request) -> Run:
     preset, asked = request.preset, _checked(request.settings)
-    if preset != "auto" and preset not in PRESETS:
-        raise UsageError(f"--preset {preset} is not known", f"choose one of: {', '.join(PRESETS)}")
     data = open_dataset(find_dataset(request.data))
     notes = list(data.notes)
     device = find_device(asked.get("device", TrainConfig.device))
@@ -128,6 +130,8 @@ def _resumed(request: Request) -> Run:
 def _settings(kind: type, *layers: Mapping[str, Any]) -> Any:
     """Make a ``kind`` of the layers, later ones over earlier ones; other fields are left out."""
     names = {f.name for f in fields(kind)}
+    if "max_iters" in layers[-1] and "time" not in layers[-1]:
+        layers = (*layers, {"time": 0.0})  # steps that were asked for replace an earlier budget
     return kind(**_checked({k: v for layer in layers for k, v in layer.items() if k in names}))
 
 
@@ -162,6 +166,9 @@ def _adapted(base: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any
         adapted["learning_rate"] = ADAMW_LEARNING_RATE
     if "learning_rate" in asked:
         adapted["min_lr"] *= asked["learning_rate"] / adapted["learning_rate"]
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    accumulation = adapted["gradient_accumulation_steps"]
+    adapted["gradient_accumulation_steps"] = math.ceil(accumulation / processes) * processes
     if "max_iters" in asked:
         adapted["warmup_iters"] = min(adapted["warmup_iters"], asked["max_iters"] // 10)
         adapted["lr_decay_iters"] = 0
@@ -177,8 +184,7 @@ def _initial(init_from: str) -> Checkpoint | None:
             f"--init-from {init_from} would download weights, and nanogpt opens no connection",
             "download the model's folder (config.json, model.safetensors) and name that folder",
         )
-    is_hf = (Path(init_from) / "config.json").is_file()
-    return migrate.load(Path(init_from) if is_hf else find_checkpoint(init_from))
+    return migrate.load(find_checkpoint(init_from))
 
 
 _DOWNLOADS = ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")
@@ -268,9 +274,8 @@ def _free_folder(name: str) -> Path:
 
 
 def _refuse_existing(folder: Path) -> None:
-    """Raise UsageError where ``folder`` holds a run, unless another process just began it."""
-    started_by_other = os.environ.get("RANK", "0") != "0"
-    if any((folder / name).exists() for name in (BEST, LAST)) and not started_by_other:
+    """Raise UsageError where ``folder`` holds a run."""
+    if any((folder / name).exists() for name in (BEST, LAST, METRICS)):
         raise UsageError(
             f"{folder} holds a run already",
             f"go on with it: --init-from resume --out-dir {folder}; or start over: --force",

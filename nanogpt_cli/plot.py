@@ -83,15 +83,6 @@ class Curve:
 # Reading
 
 
-def load_curve(path: Path) -> Curve:
-    """Read a run folder, a metrics.jsonl or a console log of nanoGPT, told apart by content.
-
-    Raises DataError where it cannot be read or holds no loss.
-    """
-    path = path / METRICS if path.is_dir() else path
-    return to_curve(log_name(path), load_events(path))
-
-
 def log_name(path: Path) -> str:
     """Name a log after its file, or after its run's folder."""
     return path.resolve().parent.name if path.name == METRICS else path.name

@@ -65,7 +65,8 @@ def _find_folder(name: str, root: Path, files: Iterable[str]) -> Path | None:
 def find_checkpoint(name: str | None = None, *, last: bool = False) -> Path:
     """Find the checkpoint file of a run by name, folder or file; without a name, the newest run.
 
-    A run's model to use is ``ckpt.pt``; ``last`` asks for the state to go on from.
+    A run's model to use is ``ckpt.pt``; ``last`` asks for the state to go on from. A folder from
+    Hugging Face, which holds a config.json, is itself the checkpoint.
     """
     if name is not None:
         for file in (Path(name), RUNS / name):
@@ -78,6 +79,8 @@ def find_checkpoint(name: str | None = None, *, last: bool = False) -> Path:
     for file in (folder / part for part in order):
         if file.is_file():
             return file
+    if not last and (folder / "config.json").is_file():
+        return folder
     others = sorted(folder.glob("*.pt"))
     if len(others) == 1:
         return others[0]

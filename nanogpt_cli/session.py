@@ -1,6 +1,6 @@
 """A conversation with one model: what was said, and the next reply. It knows no terminal."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -73,7 +73,8 @@ class Session:
     def reply(self, text: str) -> Generator[str, None, None]:
         """Yield the reply to ``text`` in pieces; both join the conversation, also a broken-off one.
 
-        A model that continues text gets ``text`` alone and remembers nothing.
+        A model that continues text gets ``text`` alone and remembers nothing; an answer comes
+        without the white space around it.
         """
         self.notes.clear()
         words, chat = self.loaded.tokenizer, self.loaded.chat_format
@@ -89,17 +90,18 @@ class Session:
             self.turns.append(Turn("human", text))
             prompt = self._chat_prompt(chat)
             stops, strings = stop_ids(words, chat), stop_strings(words, chat)
+        pieces = stream_reply(
+            self.loaded.decoder,
+            words,
+            prompt,
+            self.config,
+            reply,
+            stop_ids=stops,
+            stop_strings=strings,
+            generator=self._generator,
+        )
         try:
-            yield from stream_reply(
-                self.loaded.decoder,
-                words,
-                prompt,
-                self.config,
-                reply,
-                stop_ids=stops,
-                stop_strings=strings,
-                generator=self._generator,
-            )
+            yield from pieces if chat is None else _stripped(pieces)
         finally:
             if chat is not None:
                 reply.text = reply.text.strip()
@@ -134,3 +136,15 @@ class Session:
                 f"the first {prompt.dropped_turns} turns are forgotten"
             )
         return prompt.ids
+
+
+def _stripped(pieces: Iterable[str]) -> Iterator[str]:
+    """Leave out the white space before and after the whole text."""
+    begun, held = False, ""
+    for piece in pieces:
+        held += piece
+        text = held.rstrip() if begun else held.strip()
+        if text:
+            held = held[len(held.rstrip()) :]
+            begun = True
+            yield text

@@ -8,6 +8,7 @@ Shape letters: B batch, T tokens (block_size).
 """
 
 import math
+import os
 import platform
 import signal
 import time
@@ -80,7 +81,6 @@ class StepReport:
     """One optimizer step: loss in nats per token, and how fast."""
 
     step: int
-    total: int | None
     loss: float
     lr: float
     grad_norm: float
@@ -223,6 +223,7 @@ def train(run: Run, reporter: Reporter | None = None) -> Outcome:
     """
     device = find_device(run.config.device)
     with join_world(run.config.backend, device) as world:
+        world.micro_steps(run.config.gradient_accumulation_steps)
         if device.type == "cuda" and world.size > 1:
             device = torch.device("cuda", world.local_rank)
         if not world.is_main:
@@ -262,24 +263,27 @@ class _Loop:
         self.precision = lambda: autocast(device, self.dtype)
         self.signals = StopSignals()
         torch.manual_seed(config.seed)
-        torch.backends.cuda.matmul.allow_tf32 = True
         model = GPT(run.model_config)
         if run.start is not None:
             model.load_state_dict(run.start.model)
         model.to(device)
         self.state = TrainState(model, make_optimizers(model, config))
         self.scaler = torch.amp.GradScaler() if self.dtype == torch.float16 else None
-        if run.resume and run.start is not None:
-            self._restore(run.start)
         self.forward = self._wrap(model)
+        if world.rank:
+            torch.manual_seed(config.seed + world.rank)  # each process drops out other units
+        if run.resume and run.start is not None:
+            self._restore(run.start)  # after compiling, which draws random numbers
         self.evaluation_seconds = 0.0
+        self.since: tuple[float, int] | None = None
+        """When, and at how many tokens, the stretch began that the rate is measured over."""
         self.byte_counts = token_byte_counts(run.dataset.tokenizer, run.model_config.vocab_size)
 
     def _wrap(self, model: GPT) -> nn.Module:
         wanted = self.config.compile
         forward: nn.Module = model
         if wanted or (wanted is None and self.device.type == "cuda"):
-            forward = try_compile(model, self._batch(0)[0], self.reporter.note)
+            forward = try_compile(model, self._batch(0)[0], self.precision, self.reporter.note)
         if self.world.size > 1:
             forward = DistributedDataParallel(
                 forward, device_ids=[self.device.index] if self.device.type == "cuda" else None
@@ -308,6 +312,13 @@ class _Loop:
         """Run until there is a reason to stop."""
         if not self.world.is_main:
             return self._loop(None)
+        if self.config.eval_only:
+            self.state.evaluated_at = -1
+            self.reporter.start(self.run, self.state.model, self.device)
+            with metrics.MetricsLog(Path(os.devnull)) as nowhere:
+                outcome = self._loop(nowhere)
+            self.reporter.end(outcome)
+            return outcome
         path = self.run.out_dir / METRICS
         cut = metrics.truncate(path, self.state.step) if self.run.resume else 0
         if cut:
@@ -339,8 +350,10 @@ class _Loop:
                         self._save(LAST)
                         self.evaluation_seconds = time.perf_counter() - before
                 except StopRequestedError:
-                    pass  # the state is as before the evaluation, which a resumed run makes again
+                    pass  # what was left out of the evaluation, a resumed run makes up for
                 state.seconds = time.perf_counter() - begun
+                if self.config.time:
+                    state.seconds = self.world.from_main(state.seconds, self.device)
                 reason = self._reason_to_stop()
                 if reason is not None:
                     break
@@ -353,7 +366,8 @@ class _Loop:
     def _step(self, log: metrics.MetricsLog | None, begun: float) -> None:
         state, config = self.state, self.config
         lr = learning_rate(config, state.step, self._decay_end())
-        before = time.perf_counter()
+        if self.since is None:
+            self.since = time.perf_counter(), state.tokens
         loss, norm = train_step(
             state,
             self.forward,
@@ -364,28 +378,24 @@ class _Loop:
             precision=self.precision,
             scaler=self.scaler,
         )
-        per_step = config.gradient_accumulation_steps * config.batch_size
-        tokens = per_step * self.run.model_config.block_size
-        state.tokens += tokens
+        state.tokens += self._tokens_per_step()
         logged = state.step % config.log_interval == 0
         if not logged and self.device.type == "cuda":
             return  # reading the loss would make the GPU wait
         value = float(loss)
         if not math.isfinite(value):
-            raise DivergedError(
-                f"the loss became {value} at step {state.step} of {self.run.out_dir}",
-                f"try a lower --learning-rate than {config.learning_rate:g}; "
-                f"{LAST} holds the last good state",
-            )
+            raise self._diverged(value)
         now = time.perf_counter()
         state.seconds = now - begun
+        rate = (state.tokens - self.since[1]) / (now - self.since[0])
+        if logged:
+            self.since = None
         report = StepReport(
             step=state.step,
-            total=None if config.time else config.max_iters,
             loss=value,
             lr=lr,
             grad_norm=float(norm),
-            tokens_per_sec=tokens / (now - before),
+            tokens_per_sec=rate,
             fraction=self._fraction(),
             seconds=state.seconds,
         )
@@ -402,6 +412,18 @@ class _Loop:
                 tokens_per_sec=round(report.tokens_per_sec, 1),
             )
 
+    def _tokens_per_step(self) -> int:
+        config = self.config
+        per_micro = config.batch_size * self.run.model_config.block_size
+        return per_micro * config.gradient_accumulation_steps
+
+    def _diverged(self, loss: float) -> DivergedError:
+        return DivergedError(
+            f"the loss became {loss} at step {self.state.step} of {self.run.out_dir}",
+            f"try a lower --learning-rate than {self.config.learning_rate:g}; "
+            f"{LAST} holds the last good state",
+        )
+
     def _fraction(self) -> float:
         """Give how much of the budget is spent, 0 to 1."""
         if self.config.time:
@@ -417,9 +439,11 @@ class _Loop:
 
     def _spent(self) -> bool:
         """Tell whether the budget is spent; a time budget includes the last evaluation."""
+        if self.config.eval_only:
+            return True
         if self.config.time:
             return self.state.seconds + self.evaluation_seconds >= self.config.time
-        return self.config.eval_only or self.state.step >= self.config.max_iters
+        return self.state.step >= self.config.max_iters
 
     def _reason_to_stop(self) -> str | None:
         """Give why the run is over at this step, the same in every process, or None."""
@@ -448,6 +472,7 @@ class _Loop:
 
     def _evaluate(self, log: metrics.MetricsLog) -> None:
         state, config, dataset = self.state, self.config, self.run.dataset
+        self.since = None
         limit = config.eval_iters * config.batch_size or None
 
         def advance(tokens: int) -> None:
@@ -461,6 +486,8 @@ class _Loop:
             )
 
         val = measure(dataset.val, limit)
+        if not math.isfinite(val.nats):
+            raise self._diverged(val.per_token)
         block_size = self.run.model_config.block_size
         train = measure(dataset.train, limit or max(1, val.tokens // block_size))
         best = val.per_token < state.best_val_loss
@@ -494,12 +521,14 @@ class _Loop:
         stops = {words.special_tokens[dataset.chat_format.end]} if dataset.chat_format else set()
         reply = Reply()
         generator = sampling_generator(self.config.seed)
-        for _ in stream_reply(
-            Decoder(self.state.model), words, prompt, sampling, reply,
-            stop_ids=stops, generator=generator,
-        ):  # fmt: skip
-            self.signals.check()
-        self.state.model.train()
+        try:
+            for _ in stream_reply(
+                Decoder(self.state.model), words, prompt, sampling, reply,
+                stop_ids=stops, generator=generator,
+            ):  # fmt: skip
+                self.signals.check()
+        finally:
+            self.state.model.train()
         before = words.decode(prompt)
         log.write("sample", step=self.state.step, prompt=before, text=reply.text)
         self.reporter.sample(self.state.step, before, reply.text)
@@ -543,10 +572,11 @@ class _Loop:
         state = self.state
         state.step = start.step
         saved = start.training or {}
-        if "best_val_loss" in saved:
-            for name in self._COUNTERS:
-                if name in saved:
-                    setattr(state, name, saved[name])
+        state.tokens = start.step * self._tokens_per_step()
+        state.best_val_loss = math.inf if start.val_loss is None else start.val_loss
+        for name in self._COUNTERS:
+            if name in saved:
+                setattr(state, name, saved[name])
         try:
             state.optimizers.load_state_dict(saved.get("optimizers", []))
         except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -15,7 +15,7 @@ def console() -> "Console":
     """Give the console for all talk; answers go to stdout and never through here."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 
 def clean(text: object) -> str:

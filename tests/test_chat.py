@@ -97,6 +97,21 @@ def test_interrupting_the_prompt_twice_leaves(terminal):
     assert terminal.exitstatus == 130
 
 
+def test_interrupting_a_line_only_clears_it(terminal):
+    terminal.sendintr()
+    terminal.expect("Ctrl-C again")
+    for _ in range(3):
+        terminal.send("half a line")
+        terminal.expect("half a line")
+        terminal.sendintr()
+        terminal.expect("Send a message")
+    terminal.sendintr()
+    terminal.expect("Ctrl-C again")
+    terminal.send("hello\r")
+    terminal.expect("hi there")
+    assert leave(terminal) == 0
+
+
 def test_interrupting_a_reply_stops_only_the_reply(text_data):
     shape = ["--n-layer=1", "--n-head=2", "--n-embd=16", "--block-size=16", "--batch-size=2"]
     assert cli.run(["train", *shape, "--max-iters=1", "--eval-iters=1", "-q"]) == 0

@@ -90,10 +90,32 @@ def test_every_flag_of_nanogpts_train_is_answered(nanogpt, text_data):
         "warmup_iters", "lr_decay_iters", "min_lr", "backend", "device", "dtype", "compile",
     ]  # fmt: skip
     assert {flag(name) for name in kept} <= flags_of("train")
-    code, _, err = nanogpt("train", "--wandb_log=True")
-    assert code == 2
-    assert "metrics.jsonl" in err
-    assert nanogpt("train", "--wandb_log=False", "--dry-run")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        "--wandb_log=True",
+        "--wandb_log True",
+        "--wandb_log",
+        "--wandb-project x",
+        "--wandb_project=x",
+    ],
+)
+def test_flags_of_wandb_are_answered_in_one_line(nanogpt, text_data, args):
+    code, _, err = nanogpt("train", "--dry-run", *args.split())
+    assert code == 0
+    (said,) = [line for line in err.splitlines() if "wandb" in line]
+    assert said.startswith("note: ")
+    assert "metrics.jsonl" in said
+    assert nanogpt("train", "--dry-run", "-q", *args.split()) == (0, "", "")
+
+
+@pytest.mark.parametrize("args", ["--wandb_log=False", "--wandb_log False"])
+def test_wandb_that_is_off_is_not_spoken_of(nanogpt, text_data, args):
+    code, _, err = nanogpt("train", "--dry-run", *args.split())
+    assert code == 0
+    assert "wandb" not in err
 
 
 def test_both_spellings_mean_the_same(nanogpt, text_data):
@@ -101,8 +123,11 @@ def test_both_spellings_mean_the_same(nanogpt, text_data):
     theirs = nanogpt(
         "train", "--dry-run", "--json", "--n_layer=3", "--compile=False", "--bias=True"
     )
-    assert ours[0] == theirs[0] == 0
-    assert json.loads(ours[1]) == json.loads(theirs[1])
+    apart = nanogpt(
+        "train", "--dry-run", "--json", "--n_layer", "3", "--compile", "False", "--bias", "True"
+    )
+    assert ours[0] == theirs[0] == apart[0] == 0
+    assert json.loads(ours[1]) == json.loads(theirs[1]) == json.loads(apart[1])
     assert json.loads(ours[1])["parameters"] > 0
 
 
@@ -143,13 +168,19 @@ def test_the_earlier_projects_command_works_verbatim(nanogpt, text_data):
         (["eval", "no.pt"], 4, "no.pt", "path"),
         (["migrate-ckpt", "no.pt"], 4, "no.pt", "path"),
         (["prepare", "no.txt"], 3, "no.txt", "."),  # row 1
-        (["fly"], 2, "fly", "help"),
+        (["prepare", "x" * 300], 5, "xxx", "check the name"),
+        (["chat", "x" * 300], 5, "xxx", "check the name"),
+        (["train", "data/hamlet"], 2, "is a dataset", "--data-dir data/hamlet"),
+        (["train", "a.toml", "--config", "b.toml"], 2, "two configurations", "one of them"),
+        (["fly"], 2, "there is no command 'fly'", "help"),
+        (["trian"], 2, "there is no command 'trian'", r"did you mean train\?"),
     ],
 )
 def test_errors_say_what_and_how_to_mend_it(nanogpt, text_data, args, code, error, hint):
     got, out, err = nanogpt(*args)
     assert (got, out) == (code, "")
     lines = err.strip().splitlines()
+    assert sum(line.startswith("error: ") for line in lines) == 1
     assert lines[-2].startswith("error: ")
     assert lines[-1].startswith("hint: ")
     assert error in lines[-2]
@@ -178,6 +209,11 @@ def test_settings_files(nanogpt, text_data):
     code, _, err = nanogpt("train", "--config", "unknown.toml")  # row 20
     assert code == 2
     assert "did you mean n_layer?" in err
+    for wrong in ("out_dir = 3", "init_from = true", 'data_dir = ["a"]'):
+        Path("wrong.toml").write_text(wrong)
+        code, _, err = nanogpt("train", "wrong.toml", "--dry-run")
+        assert code == 2
+        assert "cannot be" in err
     Path("broken.toml").write_text("n_layer = \n")
     code, _, err = nanogpt("train", "--config", "broken.toml")  # row 21
     assert code == 2
@@ -215,6 +251,11 @@ def test_the_way_from_a_text_to_an_answer(nanogpt):
     assert row["tokens"] == (prepared["val_tokens"] - 1) // 48 * 48
     code, out, err = nanogpt("eval", "chats-rope", "out/chats-rope/last.pt")
     assert out.count("chats-rope") == 2
+    assert "evaluated on data/chats" in err
+    code, out, _ = nanogpt("eval", "--data", "chats.txt", "--json")
+    (again,) = json.loads(out)["models"]
+    assert again["val_loss"] == pytest.approx(row["val_loss"], rel=0.3)  # tags and all
+    assert again["tokens"] == (prepared["train_tokens"] + prepared["val_tokens"] - 1) // 48 * 48
 
     code, out, err = nanogpt("plot-log")
     assert code == 0
@@ -236,10 +277,69 @@ def test_a_model_of_plain_text_continues_it(nanogpt, trained):
 
 
 def test_a_long_prompt_is_cropped_and_said(nanogpt, trained):
-    code, out, err = nanogpt("chat", trained, "-p", "be " * 100, "--max-tokens", "4")  # row 49
+    sampling = ("--max-tokens", "8", "--temperature", "0")
+    code, out, err = nanogpt("chat", trained, "-p", "be " * 100, *sampling)  # row 49
     assert code == 0
-    assert out.strip() != err.strip()
-    assert "longer than the context" in err
+    assert "longer than the context: its last 16 tokens count" in err
+    assert nanogpt("chat", trained, "-p", ("be " * 100)[-16:], *sampling) == (0, out, "")
+
+
+def test_notes_begin_a_line_of_their_own(trained):
+    program = executable(
+        "chat", trained, "-p", "be " * 100, "--max-tokens=4", stdout=subprocess.PIPE
+    )
+    out, err = program.communicate(timeout=60)
+    assert err.startswith("note: ")
+    assert out.endswith("\n")
+    both = subprocess.run(
+        f"{sys.executable} -m nanogpt_cli chat {trained} -p '{'be ' * 100}' --max-tokens=4 2>&1",
+        shell=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert "\nnote: " in both.stdout
+
+
+@pytest.mark.parametrize("prompt", ["--why_not", "--top_k", "--wandb_log"])
+def test_a_prompt_that_looks_like_a_flag_stays_as_it_is(nanogpt, trained, monkeypatch, prompt):
+    asked = []
+    monkeypatch.setattr(
+        "nanogpt_cli.cli.chat._answer_once", lambda talk, text, as_json: asked.append(text)
+    )
+    assert nanogpt("chat", trained, "-p", prompt)[0] == 0
+    assert asked == [prompt]
+
+
+def test_stdin_of_any_bytes_or_none(trained):
+    shell = f"printf 'To \\377 be' | {sys.executable} -m nanogpt_cli chat {trained} --max-tokens 2"
+    done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    shell = f"{sys.executable} -m nanogpt_cli chat {trained} <&-"
+    done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("nats", [float("nan"), float("inf"), 1e9])
+def test_losses_that_are_no_numbers_are_null(nanogpt, trained, monkeypatch, nats):
+    from nanogpt_cli import evaluate
+
+    monkeypatch.setattr(evaluate, "evaluate_loss", lambda *_, **__: evaluate.Loss(nats, 1, 1))
+    code, out, err = nanogpt("eval", trained, "--json")
+    assert code == 0, err
+    (row,) = json.loads(out)["models"]
+    assert row["perplexity"] is None
+    assert row["val_loss"] == (nats if nats == 1e9 else None)
+    code, out, err = nanogpt("eval", trained, trained)
+    assert code == 0, err
+
+
+def test_the_table_is_not_cut_in_a_pipe(nanogpt, trained):
+    name = "out/" + "long-" * 30 + "name.pt"
+    Path(name).write_bytes(Path("out/t/ckpt.pt").read_bytes())
+    code, out, _ = nanogpt("eval", name)
+    assert code == 0
+    row = out.splitlines()[1]
+    assert row.split()[0] == name
+    assert len(row.split()) == 6
 
 
 def test_a_pipe_gets_the_reply_alone(trained):
@@ -273,6 +373,23 @@ def test_a_dry_run_writes_nothing(nanogpt, text_data):
     assert not Path("out").exists()
 
 
+def test_a_dry_run_refuses_what_the_run_refuses(nanogpt, trained):
+    code, _, err = nanogpt("train", *TINY, "--out-dir=out/t", "--dry-run")
+    assert code == 2
+    assert "holds a run already" in err
+    before = Path("out/t/ckpt.pt").read_bytes()
+    assert nanogpt("train", *TINY, "--out-dir=out/t", "--dry-run", "--force")[0] == 0
+    assert Path("out/t/ckpt.pt").read_bytes() == before
+
+
+@pytest.mark.parametrize(("rank", "notes"), [("0", 1), ("1", 0)])
+def test_notes_are_said_by_one_process(nanogpt, nanogpt_data, monkeypatch, rank, notes):
+    monkeypatch.setenv("RANK", rank)
+    code, _, err = nanogpt("train", *TINY, "--dry-run")
+    assert code == 0
+    assert err.count("no meta.json") == notes
+
+
 def test_quiet_says_nothing(nanogpt, text_data):
     assert nanogpt("train", *TINY, "--max-iters=1", "--quiet") == (0, "", "")
     code, _, err = nanogpt("train", "--n-embd=3", "--n-head=2", "-q")
@@ -294,14 +411,29 @@ def test_a_signal_saves_and_says_how_to_go_on(nanogpt, text_data, number, code):
     assert "Traceback" not in err
     command = re.search(r"nanogpt (train --init-from resume .*)", err)
     assert command is not None
-    code, _, err = nanogpt(*command[1].split(), "--max-iters=1")
+    stopped = re.search(r"stopped at step ([\d,]+)", err)
+    assert stopped is not None
+    last = int(stopped[1].replace(",", "")) + 2
+    code, _, err = nanogpt(*command[1].split(), f"--max-iters={last}")
     assert code == 0, err
+    end = json.loads(metrics.read_text().splitlines()[-1])
+    assert (end["event"], end["step"]) == ("end", last)
 
 
 def test_head_gets_what_it_asked_for(trained):
-    shell = f"{sys.executable} -m nanogpt_cli --help | head -1"
-    done = subprocess.run(shell, shell=True, capture_output=True, text=True)
-    assert "Traceback" not in done.stderr
+    # far more than a pipe holds, of a reader that is gone before it comes
+    many = " ".join([trained] * 3000)
+    program = (
+        "from nanogpt_cli import cli; import sys; from nanogpt_cli.cli import evaluate;"
+        "row = dict(checkpoint='x' * 50, data='d', val_loss=1.0, perplexity=1.0,"
+        " bits_per_byte=1.0, tokens=1, step=1);"
+        "evaluate._measure = lambda *_: row;"
+        "sys.exit(cli.run(['eval', '--json', *sys.argv[1:]]))"
+    )
+    shell = f'set -o pipefail; {sys.executable} -c "{program}" {many} | head -1'
+    done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) in [(0, "{\n"), (141, "{\n")]
+    assert done.stderr == ""
 
 
 def test_a_full_stdout_is_an_error_of_the_machine():

@@ -625,3 +625,52 @@ def test_progress_is_reported_and_ends_at_the_end() -> None:
     assert list(dict.fromkeys(p.phase for p in seen)) == ["reading", "learning", "tokenizing"]
     assert all(p.total == len(TEXT) for p in seen)
     assert seen[-1].done == len(TEXT)
+
+
+def test_a_glob_names_the_dataset_after_its_first_file() -> None:
+    write("texts/b.txt", TEXT)
+    write("texts/a.txt", TEXT)
+    assert corpus.prepare(PrepareOptions(("texts/*.txt",), tokenizer="char")).out == Path("data/a")
+    assert corpus.prepare(PrepareOptions(("texts",), tokenizer="char")).out == Path("data/texts")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("chat.txt", CHAT),
+        ("chat.txt", "\ufeff" + CHAT.replace("\n", "\r\n")),
+        ("docs.jsonl", '{"text": "some words"}\n{"text": "and others"}\n' * 20),
+        ("a.txt", "\ufeff" + TEXT.replace("\n", "\r\n")),
+    ],
+)
+def test_a_file_is_encoded_as_prepare_writes_it(name: str, content: str) -> None:
+    run(write(name, content), tokenizer="byte", val_fraction=0.5)
+    encoded, unknown = corpus.encode_file(name, words())
+    assert unknown == []
+    if name == "a.txt":
+        assert encoded == ids("train") + ids("val")
+    else:  # whole documents, drawn for one split or the other
+        assert sorted(encoded) == sorted(ids("train") + ids("val"))
+        assert encoded[: encoded.index(words().special_tokens["<|endoftext|>"]) + 1] in (
+            _documents(ids("train")) + _documents(ids("val"))
+        )
+
+
+def _documents(tokens: list[int]) -> list[list[int]]:
+    end, found = words().special_tokens["<|endoftext|>"], [[]]
+    for token in tokens:
+        found[-1].append(token)
+        if token == end:
+            found.append([])
+    return found
+
+
+def test_without_special_tags_a_file_is_encoded_as_it_stands() -> None:
+    plain = from_dict({"kind": "char", "characters": "Te\n:", "special_tokens": {}})
+    text = "<human>Te<endOfText>\n"
+    encoded, unknown = corpus.encode_file(write("a.txt", text), plain)
+    assert plain.decode(encoded) == "".join(c for c in text if c in "Te\n:")
+    assert set(unknown) == set(text) - set("Te\n:")
+    write("a.jsonl", '{"prompt": "T", "completion": "e"}')
+    with pytest.raises(DataError, match="no tags"):
+        corpus.encode_file("a.jsonl", plain)

@@ -122,6 +122,11 @@ def spoil(name, content):
         (spoil("meta.json", b"{"), r"meta\.json is damaged"),  # row 16
         (spoil("meta.json", b"[1]"), r"meta\.json is damaged"),
         (spoil("meta.json", b'{"tokenizer": {"kind": "?"}}'), r"meta\.json: .*damaged"),
+        (spoil("meta.json", b'{"tokenizer": {}, "train": []}'), r"does not describe train\.bin"),
+        (
+            spoil("val.bin", b"\0\0" * 9),
+            r"val\.bin holds 9 tokens, but meta\.json says \d+: it was",
+        ),
         (spoil("meta.json", b'{"version": 99, "tokenizer": {}}'), "newer"),
     ],
 )
@@ -137,6 +142,12 @@ def test_the_fingerprint_tells_changed_data(text_data, nanogpt_data):
     meta = json.loads((text_data / "meta.json").read_text())
     meta["val"]["sha256"] = "0" * 64
     (text_data / "meta.json").write_text(json.dumps(meta))
+    assert open_dataset(text_data).fingerprint != before
+
+    before = open_dataset(text_data).fingerprint
+    tokens = np.fromfile(text_data / "train.bin", dtype=np.uint16)
+    tokens[1000] = (tokens[1000] + 1) % 5
+    tokens.tofile(text_data / "train.bin")
     assert open_dataset(text_data).fingerprint != before
 
     plain = open_dataset(nanogpt_data).fingerprint

@@ -11,7 +11,6 @@ from nanogpt_cli.dialogue import (
     ChatFormat,
     ParseReport,
     Turn,
-    encode_conversation,
     encode_prompt,
     parse_turns,
     stop_ids,
@@ -104,20 +103,18 @@ def test_a_turn_that_never_ends_is_ended() -> None:
 
 
 def test_a_conversation_of_special_tokens() -> None:
-    ids = encode_conversation([h("a"), b("b")], TAGGED, CHAT)
-    assert ids == [HUMAN, ord("a"), END, BOT, ord("b"), END, END_OF_TEXT]
+    prompt = encode_prompt([h("a"), b("b")], TAGGED, CHAT, 100)
+    assert prompt.ids == [HUMAN, ord("a"), END, BOT, ord("b"), END, BOT]
 
 
 def test_text_that_looks_like_a_tag_stays_text() -> None:
-    ids = encode_conversation([h("<bot>")], TAGGED, CHAT)
-    assert ids == [HUMAN, *b"<bot>", END, END_OF_TEXT]
+    prompt = encode_prompt([h("<bot>")], TAGGED, CHAT, 100)
+    assert prompt.ids == [HUMAN, *b"<bot>", END, BOT]
 
 
 def test_an_old_model_sees_tags_as_text() -> None:
-    ids = encode_conversation([h("a"), b("b")], PLAIN, CHAT)
-    assert PLAIN.decode(ids) == "<human>a<endOfText>\n<bot>b<endOfText>"
-    prompt = encode_prompt([h("a")], PLAIN, CHAT, 100)
-    assert PLAIN.decode(prompt.ids) == "<human>a<endOfText>\n<bot>"
+    prompt = encode_prompt([h("a"), b("b")], PLAIN, CHAT, 100)
+    assert PLAIN.decode(prompt.ids) == "<human>a<endOfText>\n<bot>b<endOfText>\n<bot>"
 
 
 def test_a_prompt_that_fits_is_whole() -> None:

@@ -68,4 +68,8 @@ def test_bytes_are_those_of_the_text_and_tags_have_none():
 def test_bits_per_byte():
     assert Loss(nats=8 * math.log(2), tokens=4, text_bytes=2).bits_per_byte == pytest.approx(4)
     assert Loss(nats=1.0, tokens=4, text_bytes=0).bits_per_byte is None
-    assert Loss(nats=1e6, tokens=1, text_bytes=1).perplexity == math.inf
+
+
+@pytest.mark.parametrize("nats", [1e6, math.inf, math.nan])
+def test_a_perplexity_that_is_no_number_is_none(nats):
+    assert Loss(nats, tokens=1, text_bytes=1).perplexity is None

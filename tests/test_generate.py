@@ -32,6 +32,14 @@ def test_temperature_divides_the_logits():
     torch.testing.assert_close(probs, (LOGITS / 0.5).softmax(-1))
 
 
+@pytest.mark.parametrize("temperature", [1e-40, 1e-320, 5e-324])
+def test_the_smallest_temperatures_are_greedy(temperature):
+    probs = probabilities(LOGITS, SampleConfig(temperature=temperature))
+    assert probs.tolist() == [0, 1, 0, 0]
+    large = probabilities(LOGITS * 1e4, SampleConfig(temperature=1e-40, top_p=0.9))
+    assert large.tolist() == [0, 1, 0, 0]
+
+
 def test_top_k_keeps_the_k_likeliest():
     probs = probabilities(LOGITS, SampleConfig(top_k=2, temperature=1))
     assert (probs > 0).tolist() == [False, True, True, False]
@@ -54,6 +62,17 @@ def test_repeat_penalty_lowers_what_was_said_whatever_its_sign():
     assert probs[1] / probs[0] < plain[1] / plain[0]
     assert probs[3] / probs[0] < plain[3] / plain[0]
     assert LOGITS.tolist() == [1, 3, 2, -1]
+
+
+def test_repeat_penalty_knows_the_reply_and_not_the_prompt(tiny):
+    def play(penalty):
+        decoder = Scripted(tiny(block_size=64), [])
+        decoder.logits = lambda _: torch.tensor([1.0, 3.0, 2.0, -1.0])
+        config = SampleConfig(temperature=0, repeat_penalty=penalty, max_tokens=3)
+        return list(generate(decoder, [1, 2, 2], config))
+
+    assert play(1.0) == [1, 1, 1]
+    assert play(2.0) == [1, 2, 1]
 
 
 def naive(model, prompt, count):
@@ -90,6 +109,24 @@ def test_a_decoder_goes_on_where_the_last_prompt_ended(tiny, monkeypatch):
     torch.testing.assert_close(first, decoder.logits([1, 2, 3, 4, 5]))
 
 
+def test_an_interrupted_computation_leaves_nothing_wrong_behind(tiny, monkeypatch):
+    model = tiny()
+    decoder = Decoder(model)
+    decoder.logits([1, 2, 3, 4, 5])
+    hidden = model.hidden
+
+    def interrupted(ids, cache):
+        hidden(ids, cache)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(model, "hidden", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        decoder.logits([1, 2, 9, 9, 9])
+    monkeypatch.setattr(model, "hidden", hidden)
+    again = decoder.logits([1, 2, 3, 4, 5])
+    torch.testing.assert_close(again, Decoder(model).logits([1, 2, 3, 4, 5]))
+
+
 def test_the_same_seed_gives_the_same_text_and_others_differ(tiny):
     def draw(seed):
         config = SampleConfig(temperature=1, max_tokens=20)
@@ -106,8 +143,8 @@ def test_padding_of_the_vocabulary_is_never_drawn(tiny):
     assert max(generate(Decoder(tiny()), [1], config, vocab_size=5)) < 5
 
 
-@given(st.text(), st.integers(0, 5))
-def test_text_streams_whole_characters_only(text, extra):
+@given(st.text())
+def test_text_streams_whole_characters_only(text):
     stream = TextStream(BYTES, {256})
     pieces = [stream.push(token) for token in text.encode()]
     assert all("\ufffd" not in piece or "\ufffd" in text for piece in pieces)

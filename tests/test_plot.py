@@ -36,6 +36,12 @@ HEALTHY = curve(4, 3, 2.5, 2.2, 2.1, 2.0, name="healthy")
 OVERFITTING = curve(4, 3, 2.5, 2.6, 2.7, 2.8, 2.9, name="overfitting")
 
 
+def load_curve(path: Path) -> Curve:
+    """Read a run folder or a log, as plot-log does."""
+    path = path / "metrics.jsonl" if path.is_dir() else path
+    return plot.to_curve(plot.log_name(path), plot.load_events(path))
+
+
 def plain(chart: str) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", chart)
 
@@ -50,11 +56,11 @@ class TestReading:
                 log.write("train", step=step, time=step * 2, loss=loss, tokens_per_sec=100 + step)
             log.write("eval", step=10, time=21.5, train_loss=2.9, val_loss=3.1)
         expected = Curve("tiny", [(0, 4.0), (10, 3.0)], [(10, 3.1)], 105.0, 21.5)
-        assert plot.load_curve(folder) == expected
-        assert plot.load_curve(folder / "metrics.jsonl") == expected
+        assert load_curve(folder) == expected
+        assert load_curve(folder / "metrics.jsonl") == expected
         console = tmp_path / "train.log"
         console.write_text(CONSOLE)
-        assert plot.load_curve(console) == Curve(
+        assert load_curve(console) == Curve(
             "train.log", [(0, 4.2654), (10, 3.2191)], [(0, 4.2823), (250, 2.05)],
             tokens_per_sec=(16384 / 3.21011 + 16384 / 0.032) / 2,
         )  # fmt: skip
@@ -62,7 +68,7 @@ class TestReading:
     def test_the_log_of_the_folder_one_stands_in_has_that_folders_name(self, tmp_path, monkeypatch):
         monkeypatch.chdir(tmp_path)
         (tmp_path / "metrics.jsonl").write_text('{"event": "eval", "step": 1, "val_loss": 2}\n')
-        assert plot.load_curve(Path()).name == tmp_path.name
+        assert load_curve(Path()).name == tmp_path.name
 
     def test_console_events_hold_only_what_was_printed(self):
         assert plot.to_events(CONSOLE.encode()).events[:2] == [
@@ -134,7 +140,7 @@ class TestReading:
         path = tmp_path / "train.log"
         path.write_bytes(content)
         with pytest.raises(DataError, match=r"train\.log holds no loss"):
-            plot.load_curve(path)
+            load_curve(path)
 
     def test_torn_lines_are_counted(self):
         log = plot.to_events(b'{"event": "eval", "step": 1, "val_loss": 2}\n{"event": "ev')

@@ -125,3 +125,12 @@ def test_datasets_are_found_likewise():
     assert find_dataset("old") == Path("data/old")
     with pytest.raises(DataError, match="there is no dataset none"):
         find_dataset("none")
+
+
+def test_a_folder_from_hugging_face_is_itself_a_checkpoint():
+    touch("models/gpt2/config.json")
+    touch("models/gpt2/model.safetensors")
+    touch("models/gpt2/other.pt")
+    assert find_checkpoint("models/gpt2") == Path("models/gpt2")
+    touch("models/gpt2/ckpt.pt")
+    assert find_checkpoint("models/gpt2") == Path("models/gpt2/ckpt.pt")

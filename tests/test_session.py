@@ -59,6 +59,27 @@ def test_both_sides_join_the_conversation(write):
     assert one.turns == []
 
 
+@pytest.mark.parametrize(
+    ("pieces", "shown"),
+    [
+        ([" ", "\n hi", " ", "there \n", " "], ["hi", " there"]),
+        (["a", " b ", " c"], ["a", " b", "  c"]),
+        ([" ", "\n"], []),
+    ],
+)
+def test_an_answer_comes_without_white_space_around_it(write, monkeypatch, pieces, shown):
+    def spoken(*args, **kwargs):
+        args[4].text = "".join(pieces)
+        yield from pieces
+
+    monkeypatch.setattr(session, "stream_reply", spoken)
+    one = talk(write())
+    assert list(one.reply("hello")) == shown
+    assert one.last.text == "".join(shown) == one.turns[-1].text
+    plain = talk(write(chat=False))
+    assert list(plain.reply("hello")) == pieces
+
+
 def test_the_reply_depends_on_the_conversation(write):
     path = write()
     one, two = talk(path), talk(path)

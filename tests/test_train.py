@@ -183,8 +183,49 @@ class TestRun:
     def test_eval_only_writes_no_checkpoint(self):
         outcome = train.train(start(eval_only=True))
         assert (outcome.reason, outcome.step) == ("done", 0)
-        assert not list(Path("out/a").glob("*.pt"))
-        assert len(events("out/a", "eval")) == 1
+        assert {p.name for p in Path("out/a").iterdir()} <= {".lock"}
+
+    def test_eval_only_of_a_finished_run_evaluates_and_changes_nothing(self):
+        train.train(start(time=0.5))
+        before = {p: p.read_bytes() for p in Path("out/a").glob("*.*")}
+        heard = []
+
+        class Listener(train.Reporter):
+            def evaluation(self, report):
+                heard.append(report.val_loss)
+
+        run = make_run(Request({"eval_only": True}, None, Path("out/a"), "resume"))
+        assert train.train(run, Listener()).reason == "done"
+        assert len(heard) == 1
+        assert {p: p.read_bytes() for p in Path("out/a").glob("*.*")} == before
+
+    def test_compiling_leaves_the_random_numbers_as_they_were(self, monkeypatch):
+        monkeypatch.setattr(torch, "compile", lambda model: model)
+        settings = {"dropout": 0.2, "compile": True}
+        train.train(start("out/whole", **settings))
+        train.train(start("out/parts", **settings), StopAt(5))
+        train.train(start("out/parts", resume=True))
+        assert same(weights("out/whole"), weights("out/parts"))
+
+    def test_weights_that_are_no_numbers_are_never_saved(self, monkeypatch):
+        real = train.train_step
+
+        def spoiled(state, *args, **kwargs):
+            result = real(state, *args, **kwargs)
+            if state.step == 8:  # an evaluation follows, before the next loss
+                with torch.no_grad():
+                    state.model.lm_head.weight.fill_(float("nan"))
+            return result
+
+        monkeypatch.setattr(train, "train_step", spoiled)
+        with pytest.raises(DivergedError):
+            train.train(start())
+        assert migrate.load(Path("out/a/last.pt")).step == 4
+
+    def test_steps_that_are_asked_for_replace_a_time_budget(self):
+        train.train(start(time=0.3))
+        run = make_run(Request({"max_iters": 10**6}, None, Path("out/a"), "resume"))
+        assert (run.config.time, run.config.max_iters) == (0.0, 10**6)
 
     def test_stale_temporary_files_are_swept(self):
         Path("out/a").mkdir(parents=True)

@@ -5,19 +5,36 @@ and numpy load inside the commands, so that ``nanogpt --help`` answers at once.
 """
 
 import contextlib
+import difflib
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from nanogpt_cli import __version__, ui
 from nanogpt_cli.cli import chat, evaluate, migrate_ckpt, plot_log, prepare, train
 from nanogpt_cli.cli.options import Command
 from nanogpt_cli.errors import MachineError, NanoGPTError, UsageError
 
+
+class Commands(TyperGroup):
+    """The commands; a name that is none of them is answered with the nearest."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command. Raises UsageError where there is none."""
+        name = args[0]
+        if self.get_command(ctx, name) is None:
+            near = difflib.get_close_matches(name, self.list_commands(ctx), n=1)
+            hint = f"did you mean {near[0]}?" if near else "`nanogpt --help` lists what there is"
+            raise UsageError(f"there is no command '{name}'", hint)
+        return super().resolve_command(ctx, args)
+
+
 app = typer.Typer(
     name="nanogpt",
+    cls=Commands,
     help="Train your own small GPT on your own text or dialogues, and talk to it.",
     epilog="Start with: nanogpt prepare, nanogpt train, nanogpt chat.",
     no_args_is_help=True,
@@ -55,8 +72,8 @@ def main() -> None:
 
 def run(args: list[str]) -> int:
     """Run one command line and give its exit code: 0, or as ``errors`` defines them."""
-    for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(AttributeError):
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError):  # closed, or a test's
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
         code = app(args, prog_name="nanogpt", standalone_mode=False)
@@ -70,9 +87,19 @@ def run(args: list[str]) -> int:
         return 130
     except BrokenPipeError:
         return _leave_pipe()
+    except SystemExit as stop:
+        if isinstance(stop.__context__, BrokenPipeError):  # typer leaves with 1 there
+            return _leave_pipe()
+        raise
     except OSError as error:
         if error.filename is not None:
-            raise
+            ui.show_error(
+                MachineError(
+                    f"cannot use {error.filename}: {error.strerror}",
+                    "check the name, the disk and its permissions",
+                )
+            )
+            return MachineError.exit_code
         ui.show_error(MachineError(f"cannot write the answer: {error.strerror}", "free some space"))
         return _leave_pipe(MachineError.exit_code)
     return code if isinstance(code, int) else 0

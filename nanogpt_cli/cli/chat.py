@@ -12,6 +12,7 @@ from nanogpt_cli import ui
 from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
 from nanogpt_cli.config import SampleConfig
 from nanogpt_cli.errors import MachineError, NanoGPTError, UsageError
+from nanogpt_cli.tokenizer import valid_text
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
@@ -43,14 +44,18 @@ def chat(
     from nanogpt_cli.runs import find_checkpoint
 
     config = SampleConfig(**given)
-    interactive = prompt is None and sys.stdin.isatty() and sys.stdout.isatty()
+    piped = sys.stdin is None or not sys.stdin.isatty()  # None where the shell closed it: <&-
+    interactive = prompt is None and not piped and sys.stdout.isatty()
     if as_json and interactive:
         raise UsageError("--json needs one question", "add -p TEXT, or pipe it in")
     loaded = session.load(find_checkpoint(model), device, data_dir)
     talk = session.Session(loaded, config)
     if interactive:
         return _Terminal(talk).run()
-    text = prompt if prompt is not None else sys.stdin.read().removesuffix("\n")
+    if prompt is None:
+        text = sys.stdin.read().removesuffix("\n") if sys.stdin is not None else ""
+    else:
+        text = valid_text(prompt)
     if not text.strip():
         if prompt is None:
             return 0  # nothing was asked
@@ -61,6 +66,8 @@ def chat(
 def _answer_once(talk: "Session", text: str, as_json: bool) -> int:
     """Print the reply to ``text`` alone on stdout."""
     reply = _stream(talk, text, show=not as_json)
+    if not as_json:
+        print(flush=True)
     for note in talk.notes:
         ui.note(note)
     if as_json:
@@ -73,8 +80,6 @@ def _answer_once(talk: "Session", text: str, as_json: bool) -> int:
                 "model": str(talk.loaded.path),
             }
         )
-    else:
-        print()
     return 130 if reply.stop_reason == "interrupted" else 0
 
 
@@ -116,6 +121,7 @@ class _Terminal:
     def __init__(self, talk: "Session") -> None:
         self.talk = talk
         self.leaving = False
+        self.interrupts = 0
 
     def run(self) -> int:
         """Talk until the user leaves; give the exit code."""
@@ -128,19 +134,18 @@ class _Terminal:
             style="dim",
         )
         editor = self._editor()
-        interrupts = 0
         while not self.leaving:
             try:
                 text = editor.prompt()
             except EOFError:
                 break
             except KeyboardInterrupt:
-                interrupts += 1
-                if interrupts == 2:
+                self.interrupts += 1
+                if self.interrupts == 2:
                     return 130
                 ui.say("(Ctrl-C again or Ctrl-D to leave)", style="dim")
                 continue
-            interrupts = 0
+            self.interrupts = 0
             self._take(text.strip())
         return 0
 
@@ -171,7 +176,7 @@ class _Terminal:
         """List the commands."""
         for command in dict.fromkeys(_COMMANDS.values()):
             ui.say(f"  {command.usage:<24}{command.help}")
-        ui.say("  Ctrl-J makes a new line; Ctrl-C stops a reply; Ctrl-D leaves")
+        ui.say("  Ctrl-J makes a new line; Ctrl-C stops a reply or clears the line; Ctrl-D leaves")
 
     def clear(self, _: list[str]) -> None:
         """Forget the conversation."""
@@ -203,10 +208,16 @@ class _Terminal:
             ui.say(f"{name} is a number, not {ui.clean(value)!r}")
 
     def _editor(self) -> "PromptSession[str]":
-        """Make the line editor: history, completion of /commands, Ctrl-J for a new line."""
+        """Make the line editor: history, completion of /commands, Ctrl-J for a new line.
+
+        Ctrl-C on a line that is not empty clears it, and only that.
+        """
         import platformdirs
         from prompt_toolkit import PromptSession
+        from prompt_toolkit.application import get_app
         from prompt_toolkit.completion import WordCompleter
+        from prompt_toolkit.enums import DEFAULT_BUFFER
+        from prompt_toolkit.filters import Condition, has_focus
         from prompt_toolkit.formatted_text import FormattedText
         from prompt_toolkit.history import FileHistory, History, InMemoryHistory
         from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
@@ -216,6 +227,14 @@ class _Terminal:
         @keys.add("c-j")
         def _(event: KeyPressEvent) -> None:
             event.current_buffer.newline()
+
+        written = has_focus(DEFAULT_BUFFER) & Condition(lambda: bool(get_app().current_buffer.text))
+
+        @keys.add("c-c", filter=written)
+        @keys.add("<sigint>", filter=written)
+        def _(event: KeyPressEvent) -> None:
+            event.current_buffer.reset()
+            self.interrupts = 0
 
         history: History = InMemoryHistory()
         path = Path(platformdirs.user_state_dir("nanogpt")) / "chat_history"

@@ -1,5 +1,7 @@
 """``nanogpt eval``."""
 
+import math
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -39,6 +41,8 @@ def evaluate(
     if as_json:
         print_json({"models": rows})
     else:
+        for where in dict.fromkeys(row["data"] for row in rows):
+            ui.say(f"evaluated on {ui.clean(where)}")
         _show(rows)
 
 
@@ -80,20 +84,20 @@ def _text(
     import numpy as np
 
     from nanogpt_cli import tokenizer
+    from nanogpt_cli.corpus import encode_file
     from nanogpt_cli.dataset import open_dataset
+    from nanogpt_cli.dialogue import ChatFormat
     from nanogpt_cli.runs import find_dataset
 
     if data is not None and Path(data).is_file():
         if checkpoint.tokenizer is None:
             raise CheckpointError(f"{path} carries no tokenizer", "add it: nanogpt migrate-ckpt")
         words = tokenizer.from_dict(checkpoint.tokenizer)
-        try:
-            text = Path(data).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise DataError(f"cannot read {data}: {error}", "name a UTF-8 text file") from error
-        if unknown := words.unknown(text):
+        chat = ChatFormat.from_dict(checkpoint.chat_format) if checkpoint.chat_format else None
+        ids, unknown = encode_file(data, words, chat)
+        if unknown:
             ui.note(f"{data}: characters the model does not know are left out: {unknown[:8]}")
-        tokens = np.array(words.encode(text), dtype=np.uint32)
+        tokens = np.array(ids, dtype=np.uint32)
         if len(tokens) < 2:
             raise DataError(f"{data} has too little text to evaluate", "name a longer one")
         return Path(data), tokens, words
@@ -121,19 +125,21 @@ def _show(rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    table.add_column("model")
+    table.add_column("model", overflow="fold")  # the one column that gives way
     for title in ("val loss", "perplexity", "bits/byte", "tokens", "step"):
-        table.add_column(title, justify="right")
-    best = min(row["val_loss"] for row in rows)
+        table.add_column(title, justify="right", no_wrap=True)
+    losses = [row["val_loss"] for row in rows if math.isfinite(row["val_loss"])]
+    best = min(losses, default=None)
     for row in rows:
-        bpb = row["bits_per_byte"]
+        perplexity, bpb = row["perplexity"], row["bits_per_byte"]
         table.add_row(
             ui.escape(ui.clean(row["checkpoint"])),
             f"{row['val_loss']:.4f}",
-            f"{row['perplexity']:,.2f}",
+            "-" if perplexity is None else f"{perplexity:,.2f}",
             "-" if bpb is None else f"{bpb:.4f}",
             f"{row['tokens']:,}",
             f"{row['step']:,}",
             style="bold" if len(rows) > 1 and row["val_loss"] == best else None,
         )
-    Console(soft_wrap=True).print(table)
+    width = None if sys.stdout.isatty() else 10_000  # a pipe or a file has no last column
+    Console(soft_wrap=True, width=width).print(table)

@@ -7,7 +7,8 @@ file or a preset may stand between the two.
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import fields
 from typing import Annotated, Any, get_type_hints
 
@@ -27,45 +28,74 @@ RETIRED = {
 }
 """nanoGPT's flags that mean nothing here, and what to use instead."""
 
+_RETIRED_NOTES = "nanogpt.retired"
+"""Where a command's context keeps what to say of them, until --quiet is known."""
+
 
 class Command(TyperCommand):
     """A command that reads nanoGPT's spelling of flags too."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Bring nanoGPT's spellings into ours, then parse as always."""
+        options = [p for p in self.params if p.param_type_name == "option"]
+        known = {n for p in options for n in (*p.opts, *p.secondary_opts)} | {"-h", "--help"}
         switches = {
             name: next(iter(option.secondary_opts), "")
-            for option in self.params
+            for option in options
             if getattr(option, "is_flag", False)
             for name in option.opts
         }
-        return super().parse_args(ctx, list(_our_spelling(args, switches)))
+        alone = {"-h", "--help", *switches, *switches.values()}
+        notes: dict[str, None] = ctx.meta.setdefault(_RETIRED_NOTES, {})
+        return super().parse_args(
+            ctx, list(_our_spelling(args, switches, known - alone, alone, notes))
+        )
 
 
-def _our_spelling(args: Sequence[str], switches: dict[str, str]) -> Iterable[str]:
-    """Yield ``args`` with dashes for underscores and ``--switch=False`` as ``--no-switch``."""
-    for position, arg in enumerate(args):
+def _our_spelling(
+    args: Iterable[str],
+    switches: Mapping[str, str],
+    takers: Set[str],
+    alone: Set[str],
+    notes: dict[str, None],
+) -> Iterator[str]:
+    """Yield ``args`` with dashes for underscores and ``--switch=False`` as ``--no-switch``.
+
+    Only options that the command knows are touched: those that stand ``alone`` and the ``takers``
+    of a value, which passes unseen. ``notes`` collects what is to be said of retired flags.
+    """
+    rest = deque(args)
+    while rest:
+        arg = rest.popleft()
         if arg == "--":
-            yield from args[position:]
+            yield from (arg, *rest)
             return
         name, equals, value = arg.partition("=")
-        if not name.startswith("--"):
-            yield arg
-            continue
-        name = name.replace("_", "-")
-        if name in RETIRED:
-            if value.lower() in FALSE:
-                continue
-            raise UsageError(f"{name} is not part of nanogpt", RETIRED[name])
-        if name in switches and equals:
+        dashed = name.replace("_", "-") if name.startswith("--") else name
+        if dashed in RETIRED:
+            if not equals and rest and (dashed != "--wandb-log" or _is_boolean(rest[0])):
+                value = rest.popleft()
+            if value.lower() not in FALSE:
+                notes[f"{dashed} is not part of nanogpt: {RETIRED[dashed]}"] = None
+        elif switches.get(dashed) and not equals and rest and _is_boolean(rest[0]):
+            yield dashed if rest.popleft().lower() == "true" else switches[dashed]
+        elif dashed in switches and equals:
             if value.lower() not in TRUE | FALSE:
-                raise UsageError(f"{name}={value} is neither True nor False", f"write {name}")
+                raise UsageError(f"{dashed}={value} is neither True nor False", f"write {dashed}")
             if value.lower() in TRUE:
-                yield name
-            elif switches[name]:
-                yield switches[name]
-            continue
-        yield name + equals + value
+                yield dashed
+            elif switches[dashed]:
+                yield switches[dashed]
+        elif dashed in takers:
+            yield dashed + equals + value
+            if not equals and rest:
+                yield rest.popleft()
+        else:
+            yield dashed if arg == name and dashed in alone else arg
+
+
+def _is_boolean(word: str) -> bool:
+    return word.lower() in ("true", "false")
 
 
 def with_settings(
@@ -91,6 +121,8 @@ def with_settings(
         @functools.wraps(function)
         def command(context: typer.Context, quiet: bool, **kwargs: Any) -> Any:
             ui.console().quiet = quiet
+            for text in context.meta.get(_RETIRED_NOTES, ()):
+                ui.note(text)
             values = {name: kwargs.pop(name) for name in names}
             if names:
                 kwargs["given"] = {
@@ -139,7 +171,9 @@ JsonFlag = Annotated[
 
 
 def print_json(document: object) -> None:
-    """Print a document of the JSON contract on stdout."""
+    """Print a document of the JSON contract on stdout; numbers that are not finite become null."""
     import json
 
-    print(json.dumps(document, ensure_ascii=False, indent=2, allow_nan=False))
+    from nanogpt_cli.metrics import finite
+
+    print(json.dumps(finite(document), ensure_ascii=False, indent=2, allow_nan=False))

@@ -1,5 +1,6 @@
 """``nanogpt train``."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -7,7 +8,8 @@ import typer
 
 from nanogpt_cli import ui
 from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
-from nanogpt_cli.config import PRESETS, ModelConfig, TrainConfig, config_fields
+from nanogpt_cli.config import PRESETS, ModelConfig, TrainConfig, config_fields, flag
+from nanogpt_cli.errors import UsageError
 
 _BUDGET = ("max_iters", "time", "batch_size", "gradient_accumulation_steps", "seed")
 _OPTIMIZER = (
@@ -70,10 +72,22 @@ def train(
     from nanogpt_cli.plan import Request, make_run
     from nanogpt_cli.train import train as run_training
 
+    if config_file and config:
+        raise UsageError(
+            f"there are two configurations: {config_file} and --config {config}",
+            "name one of them",
+        )
     path = config_file or config
+    if path and (path / "train.bin").is_file():
+        raise UsageError(f"{path} is a dataset, no configuration", f"write --data-dir {path}")
     places = ("data_dir", "dataset", "out_dir", "init_from", "preset")
     names = config_fields(ModelConfig, TrainConfig)
     read = read_config(path, [*names, *places]) if path else {}
+    for name in places:
+        if not isinstance(read.get(name, ""), str):
+            raise UsageError(
+                f"{path}: {flag(name)} cannot be {read[name]!r}", "it is a text in quotes"
+            )
     if path and path.suffix == ".py":
         read.setdefault("preset", "gpt2")  # nanoGPT's files lie on top of its own defaults
     folder = out_dir or read.get("out_dir")
@@ -84,15 +98,17 @@ def train(
             out_dir=Path(folder) if folder else None,
             init_from=init_from or read.get("init_from", "scratch"),
             preset=preset or read.get("preset", "auto"),
-            force=force or dry_run,
+            force=force,
         )
     )
-    for text in run.notes:
-        ui.note(text)
+    if os.environ.get("RANK", "0") == "0":
+        for text in run.notes:
+            ui.note(text)
     if dry_run:
         document = plan(run)
         if as_json:
             print_json(document)
         return 0
-    outcome = run_training(run, TrainView())
+    with TrainView() as view:
+        outcome = run_training(run, view)
     return {"SIGINT": 130, "SIGTERM": 143}.get(outcome.reason, 0)

@@ -1,13 +1,12 @@
 """What a training run shows: its plan, a bar with loss and rate, evaluations and samples."""
 
-from typing import Any
+import shlex
+from typing import Any, Self
 
 import torch
 from rich.markup import escape
-from rich.progress import Progress
 
 from nanogpt_cli import ui
-from nanogpt_cli.config import flag
 from nanogpt_cli.device import find_device, find_dtype
 from nanogpt_cli.model import GPT
 from nanogpt_cli.runs import BEST, RUNS
@@ -66,25 +65,32 @@ def _show_plan(run: Run, facts: dict[str, Any]) -> None:
 
 
 class TrainView(Reporter):
-    """Shows a run on stderr: a live bar on a terminal, plain lines elsewhere."""
+    """Shows a run on stderr: a live bar on a terminal, plain lines elsewhere.
+
+    A context manager, so that the terminal is as before however the run ends.
+    """
 
     def __init__(self) -> None:
-        self._bar: Progress | None = None
+        self._bar = ui.progress()
         self._live = ui.console().is_terminal and not ui.console().quiet
         self._last_line = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._bar.stop()
 
     def start(self, run: Run, model: GPT, device: torch.device) -> None:
         """Show the plan and open the bar."""
         self._run = run
         _show_plan(run, describe(run, device))
-        self._bar = ui.progress()
         total = run.config.time or run.config.max_iters
         self._task = self._bar.add_task("training", total=total, note="")
         self._bar.start()
 
     def step(self, report: StepReport) -> None:
         """Move the bar; without a terminal, print a line every 10 seconds."""
-        assert self._bar is not None
         text = f"loss {report.loss:.3f}  {report.tokens_per_sec:,.0f} tok/s"
         done = report.seconds if self._run.config.time else report.step
         self._bar.update(self._task, completed=round(done, 1), note=text)
@@ -92,6 +98,10 @@ class TrainView(Reporter):
             self._last_line = report.seconds
             left = report.seconds * (1 / report.fraction - 1) if report.fraction else 0.0
             ui.say(f"step {report.step:,}: {text}, {_clock(left)} left")
+
+    def evaluating(self, tokens: int) -> None:
+        """Say that it is the evaluation that takes time now."""
+        self._bar.update(self._task, note="evaluating")
 
     def evaluation(self, report: EvalReport) -> None:
         """Print the losses."""
@@ -113,17 +123,20 @@ class TrainView(Reporter):
 
     def end(self, outcome: Outcome) -> None:
         """Close the bar; say how to go on, or what to do with the model."""
-        if self._bar is not None:
-            self._bar.stop()
-        name = outcome.out_dir
-        chat = name.relative_to(RUNS) if name.is_relative_to(RUNS) else name
+        self._bar.stop()
+        folder = outcome.out_dir
+        name = folder.relative_to(RUNS) if folder.is_relative_to(RUNS) else folder
+        shown, chat = ui.clean(folder), ui.clean(shlex.quote(str(name)))
+        if self._run.config.eval_only:
+            return
         if outcome.reason.startswith("SIG"):
-            ui.say(f"stopped at step {outcome.step:,}, everything is saved in {name}")
-            ui.say(f"go on with:  nanogpt train --init-from resume {flag('out_dir')} {name}")
+            ui.say(f"stopped at step {outcome.step:,}, everything is saved in {shown}")
+            quoted = ui.clean(shlex.quote(str(folder)))
+            ui.say(f"go on with:  nanogpt train --init-from resume --out-dir {quoted}")
             return
         why = " (patience is over)" if outcome.reason == "patience" else ""
         best = f", best val loss {outcome.best_val_loss:.4f}" if outcome.best_val_loss else ""
-        ui.say(f"done in {_clock(outcome.seconds)}{why}{best}: {name / BEST}")
+        ui.say(f"done in {_clock(outcome.seconds)}{why}{best}: {ui.clean(folder / BEST)}")
         ui.say(f"talk to it:  nanogpt chat {chat}")
 
 
