@@ -3,24 +3,20 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-# the pinned torch has no CUDA inside where pip finds a CPU build; other machines take what they have
 DEMO := $(VENV)/demo
 
-.PHONY: demo test test-slow lint format docs clean
+.PHONY: demo test lint format docs clean
 
 demo: $(READY)
 	mkdir -p $(DEMO)
 	cd $(DEMO) && ../bin/nanogpt prepare --force
 	cd $(DEMO) && ../bin/nanogpt train --time 3m --out-dir out/demo --force
-	cd $(DEMO) && ../bin/nanogpt chat demo --seed 1 -p "hi, i had a bad day. i lost my keys"
+	cd $(DEMO) && ../bin/nanogpt chat demo --seed 1 --temperature 0.5 -p "my dog is ill and i am so worried"
 	@echo
 	@echo "Talk to it:  cd $(DEMO) && ../bin/nanogpt chat"
 
 test: $(READY) lint
 	$(BIN)/pytest
-
-test-slow: $(READY)
-	$(BIN)/pytest -m slow
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

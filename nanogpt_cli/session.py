@@ -59,6 +59,7 @@ class Session:
     def __post_init__(self) -> None:
         """Seed the sampling."""
         self._generator = sampling_generator(self.config.seed)
+        self._forgetting = False
 
     def set(self, config: SampleConfig) -> None:
         """Change how tokens are drawn; a new seed starts anew."""
@@ -69,6 +70,7 @@ class Session:
     def clear(self) -> None:
         """Forget the conversation."""
         self.turns.clear()
+        self._forgetting = False
 
     def reply(self, text: str) -> Generator[str, None, None]:
         """Yield the reply to ``text`` in pieces; both join the conversation, also a broken-off one.
@@ -130,10 +132,11 @@ class Session:
                 f"the message is longer than the context of {block} tokens: "
                 f"its first {prompt.cropped_tokens} tokens are left out"
             )
-        elif prompt.dropped_turns:
+        elif prompt.dropped_turns and not self._forgetting:
+            self._forgetting = True
             self.notes.append(
                 f"the context of {block} tokens is full: "
-                f"the first {prompt.dropped_turns} turns are forgotten"
+                "from here on the oldest turns are forgotten"
             )
         return prompt.ids
 
