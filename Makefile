@@ -3,17 +3,15 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-DEMO := $(VENV)/demo
 
 .PHONY: demo test lint format docs clean
 
 demo: $(READY)
-	mkdir -p $(DEMO)
-	cd $(DEMO) && ../bin/nanogpt prepare --force
-	cd $(DEMO) && ../bin/nanogpt train --time 3m --out-dir out/demo --force
-	cd $(DEMO) && ../bin/nanogpt chat demo --seed 1 --temperature 0.5 -p "my dog is ill and i am so worried"
+	$(BIN)/nanogpt prepare --force
+	$(BIN)/nanogpt train --data-dir data/demo --time 3m --out-dir out/demo --force
+	$(BIN)/nanogpt chat demo --seed 1 --temperature 0.5 -p "my dog is ill and i am so worried"
 	@echo
-	@echo "Talk to it:  cd $(DEMO) && ../bin/nanogpt chat"
+	@echo "Talk to it:  $(BIN)/nanogpt chat demo"
 
 test: $(READY) lint
 	$(BIN)/pytest
