@@ -1,5 +1,6 @@
 """``nanogpt chat``."""
 
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
@@ -125,6 +126,8 @@ class _Terminal:
 
     def run(self) -> int:
         """Talk until the user leaves; give the exit code."""
+        # a parent that ignores Ctrl-C hands that down, and then a reply could not be stopped
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         loaded = self.talk.loaded
         does = "answers you" if loaded.chat_format else "continues your text"
         model = loaded.decoder.model
