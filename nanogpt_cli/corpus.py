@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from nanogpt_cli.config import check_ranges, setting
 from nanogpt_cli.dialogue import ChatFormat, ParseReport, Turn, encode_turn, tags_are_special
 from nanogpt_cli.errors import DataError, UsageError
-from nanogpt_cli.files import machine_errors, sync_folder
+from nanogpt_cli.files import TEMPORARY, machine_errors, sync_folder
 from nanogpt_cli.sources import CHUNK, Errors, Event, Format, Source, find_sources, read_events
 from nanogpt_cli.tokenizer import END_OF_TEXT, Tokenizer, named_tokenizer, train_bpe, train_char
 
@@ -40,7 +40,6 @@ SAMPLE_CHARACTERS = 200_000_000
 
 _LONGEST_PIECE = 4 * CHUNK
 _SAFE_CUT = re.compile(r".*(?:\S(?= )|[^\W_](?=[\r\n.,;:!?，。、；：！？]))", re.DOTALL)
-_TEMPORARY = ".tmp-nanogpt"
 _DATASET_FILES = ("meta.json", "train.bin", "val.bin", "meta.pkl")
 
 
@@ -340,7 +339,7 @@ def _write_dataset(
 ) -> dict[Split, Part]:
     """Build the whole dataset in a temporary folder, then put it in its place."""
     base = out if out.exists() else out.parent
-    temporary = base / f".{out.resolve().name}.{os.getpid()}{_TEMPORARY}"
+    temporary = base / f".{out.resolve().name}.{os.getpid()}{TEMPORARY}"
     with machine_errors(out):
         base.mkdir(parents=True, exist_ok=True)
         _sweep(base)
@@ -550,7 +549,7 @@ def _sweep(folder: Path) -> None:
     """Remove what killed runs left in ``folder``; where a run is under way, leave it alone."""
     if sys.platform == "win32":  # where asking for a process by its number can end it
         return
-    for stale in folder.glob(f".*{_TEMPORARY}"):
+    for stale in folder.glob(f".*{TEMPORARY}"):
         number = stale.name.split(".")[-2]
         try:
             os.kill(int(number), 0)

@@ -10,7 +10,8 @@ from typing import IO
 
 from nanogpt_cli.errors import MachineError
 
-_TEMPORARY = ".tmp-nanogpt"
+TEMPORARY = ".tmp-nanogpt"
+"""How the names of unfinished files and folders end."""
 
 
 @contextmanager
@@ -19,7 +20,7 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
 
     Raises MachineError where the disk is full, read-only or broken; ``path`` is then as it was.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{_TEMPORARY}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
     with machine_errors(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -33,12 +34,6 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
             with suppress(OSError):
                 temporary.unlink()
             raise
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a whole text file, or leave the old one as it was."""
-    with atomic_write(path) as file:
-        file.write(text.encode())
 
 
 def keep_copy(path: Path, copy: Path) -> None:
@@ -64,7 +59,7 @@ def sync_folder(folder: Path) -> None:
 
 def sweep(folder: Path) -> None:
     """Remove temporary files that a killed process left in ``folder``."""
-    for stale in folder.glob(f".*{_TEMPORARY}"):
+    for stale in folder.glob(f".*{TEMPORARY}"):
         with suppress(OSError):
             stale.unlink()
 

@@ -230,7 +230,7 @@ def train(run: Run, reporter: Reporter | None = None) -> Outcome:
             return _Loop(run, Reporter(), device, world).run_to_end()
         with _only_run_in(run.out_dir):
             files.sweep(run.out_dir)
-            if run.keep:
+            if run.keep and not run.config.eval_only:
                 files.keep_copy(*run.keep)
             return _Loop(run, reporter or Reporter(), device, world).run_to_end()
 
