@@ -19,7 +19,7 @@ from nanogpt_cli.config import ModelConfig
 from nanogpt_cli.errors import CheckpointError, MachineError, NanoGPTError
 from nanogpt_cli.files import atomic_write
 
-FORMAT, VERSION = "nanogpt", 1
+FORMAT, VERSION = "nanogpt", 2
 
 _NOT_OURS = "name a checkpoint of nanogpt, nanoGPT or the like"
 _DAMAGED = "take another checkpoint, or the copy that you made of it"

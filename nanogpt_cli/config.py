@@ -14,6 +14,7 @@ from nanogpt_cli.errors import UsageError
 PosEmbd = Literal["default", "rope", "relative"]
 Arch = Literal["gpt2", "modern"]
 Gelu = Literal["erf", "tanh"]
+Norm = Literal["layer", "rms"]
 Optimizer = Literal["adamw", "muon"]
 Schedule = Literal["cosine", "linear", "wsd"]
 DType = Literal["auto", "float32", "bfloat16", "float16"]
@@ -80,20 +81,25 @@ def check_ranges(config: Any) -> None:
 class ModelConfig:
     """The shape of a GPT; everything that must be known to rebuild it from its weights."""
 
-    block_size: int = setting(128, "Context length in tokens.", min=1)
+    block_size: int = setting(256, "Context length in tokens.", min=1)
     n_layer: int = setting(2, "Number of transformer blocks.", min=1)
     n_head: int = setting(4, "Attention heads per block.", min=1)
-    n_embd: int = setting(256, "Width of the model; a multiple of the heads.", min=1)
+    n_embd: int = setting(128, "Width of the model; a multiple of the heads.", min=1)
     dropout: float = setting(0.0, "Dropout probability.", min=0, below=1)
     bias: bool = setting(False, "Biases in Linear and LayerNorm, as GPT-2 has them.")
     pos_embd: PosEmbd = setting(
         "rope", "Position embedding: default (learned table), rope (rotary), relative (bias)."
     )
     arch: Arch = setting(
-        "modern", "Block: gpt2 (the reference), modern (RMSNorm, QK-norm, squared ReLU)."
+        "modern", "Block: gpt2 (the reference), modern (QK-norm, squared ReLU, n-gram embeddings)."
+    )
+    ngram_rows: int = setting(
+        8192, "With --arch modern: rows of each table of n-gram embeddings; 0 is none.", min=0
     )
     vocab_size: int = 50304
     gelu: Gelu = "erf"
+    norm: Norm = "layer"
+    """The modern arrangement's normalisation; its first checkpoints had RMSNorm."""
     absolute_table: bool = False
     """Keep ``transformer.wpe`` beside a relative table, as migrated checkpoints do."""
 
@@ -118,6 +124,11 @@ class ModelConfig:
         """Whether the model has a learned table of absolute positions."""
         return self.pos_embd == "default" or self.absolute_table
 
+    @property
+    def has_ngrams(self) -> bool:
+        """Whether the model embeds short runs of tokens beside single ones."""
+        return self.arch == "modern" and self.ngram_rows > 0
+
 
 @dataclass(frozen=True)
 class TrainConfig:
@@ -125,7 +136,10 @@ class TrainConfig:
 
     max_iters: int = setting(1500, "Optimizer steps in the whole run.", min=0)
     time: float = setting(
-        0.0, "Wall-clock budget instead of --max-iters (90s, 20m, 1.5h); 0 is none.", min=0
+        0.0,
+        "Wall-clock budget instead of --max-iters (90s, 20m, 1.5h): model, batch and schedule "
+        "are fitted to it; 0 is none.",
+        min=0,
     )
     seed: int = setting(1337, "Seed of weights, batches and dropout.", min=0, max=2**63 - 1)
     batch_size: int = setting(8, "Sequences per micro-batch.", min=1)
@@ -133,7 +147,7 @@ class TrainConfig:
 
     optimizer: Optimizer = setting("muon", "adamw, or muon (matrices by Muon, the rest by AdamW).")
     learning_rate: float = setting(
-        0.012, "Peak learning rate; with --optimizer adamw 0.001.", above=0
+        0.011, "Peak learning rate; unasked, it is fitted to optimizer, width and batch.", above=0
     )
     min_lr: float = setting(0.0, "Learning rate at the end of the decay.", min=0)
     decay_lr: bool = setting(True, "Decay the learning rate.")
@@ -195,12 +209,10 @@ class SampleConfig:
         check_ranges(self)
 
 
-ADAMW_LEARNING_RATE = 1e-3
-"""The peak learning rate where --optimizer adamw is asked for and nothing else said."""
-
 NANOGPT_DEFAULTS: Mapping[str, Any] = {
     # nanoGPT's train.py without a configuration file: GPT-2 124M
-    "arch": "gpt2", "pos_embd": "default", "optimizer": "adamw", "schedule": "cosine",
+    "arch": "gpt2", "ngram_rows": 0, "pos_embd": "default",
+    "optimizer": "adamw", "schedule": "cosine",
     "block_size": 1024, "n_layer": 12, "n_head": 12, "n_embd": 768, "dropout": 0.0, "bias": False,
     "batch_size": 12, "gradient_accumulation_steps": 40,
     "learning_rate": 6e-4, "min_lr": 6e-5, "warmup_iters": 2000, "weight_decay": 0.1,

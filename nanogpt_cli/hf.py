@@ -56,5 +56,6 @@ def _config(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
         "bias": True,
         "gelu": _GELUS[gelu],
         "arch": "gpt2",
+        "ngram_rows": 0,
         "pos_embd": "default",
     }

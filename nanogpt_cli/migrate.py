@@ -95,6 +95,7 @@ def _name_the_config(content: Content, changes: Changes) -> Content:
         "n_layer": len({n.split(".")[2] for n in weights if n.startswith("transformer.h.")}),
         "bias": "transformer.ln_f.bias" in weights,
         "arch": "gpt2",
+        "ngram_rows": 0,
         "pos_embd": settings.get("pos_embd", "default"),
     }
     if WTE in weights:
@@ -173,9 +174,17 @@ def _tie_head(content: Content, changes: Changes) -> Content:
     return {**content, "model": {**weights, HEAD: weights[WTE]}}
 
 
+def _keep_the_first_modern_block(content: Content, changes: Changes) -> Content:
+    """Say what the modern arrangement was in version 1: RMSNorm, and no n-grams."""
+    if content.get("version") != 1:
+        return content
+    first = {"norm": "rms", "ngram_rows": 0}
+    return {**content, "model_config": first | content["model_config"]}
+
+
 def _stamp(content: Content, changes: Changes) -> Content:
     """Write down format and version."""
-    if content.get("format") != FORMAT:
+    if content.get("format") != FORMAT or content.get("version") != VERSION:
         changes.add("added", "format", f"{FORMAT}, version {VERSION}")
     return {**content, "format": FORMAT, "version": VERSION}
 
@@ -186,6 +195,7 @@ MIGRATIONS: list[Callable[[Content, Changes], Content]] = [
     _name_the_config,
     _drop_unused_tables,
     _tie_head,
+    _keep_the_first_modern_block,
     _stamp,
 ]
 

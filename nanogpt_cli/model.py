@@ -4,9 +4,10 @@ Shape letters: B batch, T tokens, S tokens seen so far (cached ones and the new 
 (n_embd), H heads, D head size (C / H), V vocabulary, L layers.
 
 `gpt2` is the reference arrangement (Radford et al. 2019), with nanoGPT's parameter names, so that
-everyone's weights load. `modern` arranges the same parts as recent small models do: RMSNorm without
-gains (Zhang & Sennrich 2019), normalised queries and keys (Henry et al. 2020), squared ReLU (So et
-al. 2021), output projections that start at zero, and a head of its own.
+everyone's weights load. `modern` arranges the same parts as recent small models do: normalisation
+without gains (Groeneveld et al. 2024), also of queries and keys (Henry et al. 2020), squared ReLU
+(So et al. 2021), output projections that start at zero, a head of its own, and embeddings of short
+runs of tokens beside those of single ones (Huang et al. 2025).
 
 This file knows nothing of files, tokenizers or training.
 """
@@ -17,7 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from nanogpt_cli.config import ModelConfig
+from nanogpt_cli.config import ModelConfig, Norm
+from nanogpt_cli.head_loss import head_loss
 
 
 class KVCache:
@@ -29,6 +31,7 @@ class KVCache:
         shape = (c.n_layer, batch, c.n_head, c.block_size, c.n_embd // c.n_head)  # L, B, H, S, D
         self.keys = torch.zeros(shape, device=weight.device, dtype=weight.dtype)
         self.values = torch.zeros_like(self.keys)
+        self.ids = torch.zeros(batch, c.block_size, device=weight.device, dtype=torch.long)
         self.length = 0
 
     def extend(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
@@ -37,6 +40,12 @@ class KVCache:
         self.keys[layer, :, :, self.length : end] = k
         self.values[layer, :, :, self.length : end] = v
         return self.keys[layer, :, :, :end], self.values[layer, :, :, :end]
+
+    def extend_ids(self, idx: Tensor, before: int) -> Tensor:
+        """Store new ids (B, T); give them with up to ``before`` earlier ones (B, <= before + T)."""
+        end = self.length + idx.size(1)
+        self.ids[:, self.length : end] = idx
+        return self.ids[:, max(0, self.length - before) : end]
 
 
 class LayerNorm(nn.Module):
@@ -52,17 +61,28 @@ class LayerNorm(nn.Module):
         return F.layer_norm(x, self.weight.shape, self.weight, self.bias, 1e-5)
 
 
-class RMSNorm(nn.Module):
-    """Divide by the root of the mean square; nothing to learn."""
+class PlainNorm(nn.Module):
+    """Normalisation with nothing to learn: LayerNorm, or the RMSNorm of early checkpoints.
+
+    On a CPU torch has one kernel for the former and a chain of seven for the latter.
+    """
+
+    def __init__(self, kind: Norm) -> None:
+        super().__init__()
+        self.kind = kind
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise the last dimension of (..., C)."""
-        return F.rms_norm(x, (x.size(-1),))
+        if self.kind == "rms":
+            return F.rms_norm(x, x.shape[-1:])
+        return F.layer_norm(x, x.shape[-1:])
 
 
 def make_norm(config: ModelConfig) -> nn.Module:
     """Give the normalisation of this arrangement."""
-    return RMSNorm() if config.arch == "modern" else LayerNorm(config.n_embd, config.bias)
+    if config.arch == "modern":
+        return PlainNorm(config.norm)
+    return LayerNorm(config.n_embd, config.bias)
 
 
 def rotation(positions: Tensor, head_size: int, base: float = 10_000.0) -> tuple[Tensor, Tensor]:
@@ -78,8 +98,46 @@ def rotation(positions: Tensor, head_size: int, base: float = 10_000.0) -> tuple
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Turn the pairs (i, i + D/2) of x (B, H, T, D)."""
+    cos, sin = cos.type_as(x), sin.type_as(x)
     a, b = x.chunk(2, dim=-1)  # B, H, T, D/2
-    return torch.cat((a * cos - b * sin, a * sin + b * cos), dim=-1).type_as(x)
+    return torch.cat((a * cos - b * sin, a * sin + b * cos), dim=-1)
+
+
+def _stream_type(x: Tensor) -> Tensor:
+    """Let the stream be bfloat16 where the products are: half of the memory to read and write."""
+    device = x.device.type
+    if torch.is_autocast_enabled(device) and torch.get_autocast_dtype(device) == torch.bfloat16:
+        return x.bfloat16()
+    return x
+
+
+class NgramEmbedding(nn.Module):
+    """An embedding of the 2, of the 3 and of the 4 tokens that end at each position, added up.
+
+    A hash finds a run's row, and runs that fall on one row share it (Huang et al. 2025). Looking
+    up costs next to nothing, and what follows most short runs need not be worked out by layers.
+    """
+
+    LENGTHS = (2, 3, 4)
+
+    def __init__(self, rows: int, width: int) -> None:
+        super().__init__()
+        self.rows = rows
+        self.tables = nn.Embedding(len(self.LENGTHS) * rows, width)
+
+    def forward(self, idx: Tensor, T: int) -> Tensor:
+        """Embed (B, T, C) the runs that end at the last T tokens of ids (B, T to T + 3)."""
+        before = self.LENGTHS[-1] - 1
+        ids = F.pad(idx + 1, (before + T - idx.size(1), 0))  # B, 3 + T; 0 where nothing was before
+        code, rows = ids[:, before:], []
+        for table, length in enumerate(self.LENGTHS):
+            first = before - length + 1
+            code = code * 1_000_003 + ids[:, first : first + T]
+            # Fibonacci hashing (Knuth 1973): the upper bits of a product depend on all of the code
+            rows.append(((code * -7_046_029_254_386_353_131) >> 40) % self.rows + table * self.rows)
+        runs = torch.stack(rows, dim=-1)  # B, T, 3
+        bag = F.embedding_bag(runs.flatten(0, 1), self.tables.weight, mode="sum")  # B T, C
+        return bag.view(*runs.shape[:2], -1)
 
 
 class RelativeBias(nn.Module):
@@ -103,6 +161,38 @@ class RelativeBias(nn.Module):
         return bias.permute(2, 0, 1)[None].masked_fill(distance < 0, -math.inf)  # 1, H, T, S
 
 
+def attend(q: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, dropout: float) -> Tensor:
+    """Mix the values (B, H, S, D) by softmax(q k^T / sqrt(D) + bias) for queries (B, H, T, D).
+
+    Without ``bias`` (1, H or 1, T, S) the last T of S tokens each see what is not after them.
+    """
+    B, H, T, D = q.shape
+    S = k.size(2)
+    if not _products_are_faster(q, bias):
+        mask = None if bias is None else bias.to(q.dtype)
+        return F.scaled_dot_product_attention(
+            q, k, v, attn_mask=mask, dropout_p=dropout, is_causal=bias is None and T > 1
+        )
+    if bias is None:
+        bias = torch.full((1, 1, T, S), -math.inf, device=q.device).triu(S - T + 1)
+    q, k, v = (part.flatten(0, 1) for part in (q, k, v))  # B H, T or S, D
+    bias = bias.to(q.dtype).expand(B, H, T, S).flatten(0, 1)  # B H, T, S
+    scores = torch.baddbmm(bias, q, k.mT, alpha=1 / math.sqrt(D))
+    weights = F.dropout(scores.softmax(-1), dropout)
+    return (weights @ v).view(B, H, T, D)
+
+
+def _products_are_faster(q: Tensor, bias: Tensor | None) -> bool:
+    """Tell whether plain matrix products beat torch's fused attention: in training on a CPU.
+
+    Its backward pass in bfloat16 takes about three times as long as theirs, and it has none for a
+    bias. Long contexts need the fused kernel, which never holds all scores.
+    """
+    trained_bias = bias is not None and bias.requires_grad
+    in_training = q.device.type == "cpu" and torch.is_grad_enabled() and q.size(2) <= 512
+    return in_training and (q.dtype == torch.bfloat16 or trained_bias)
+
+
 class CausalSelfAttention(nn.Module):
     """Multi-head attention in which no position sees a later one."""
 
@@ -111,6 +201,7 @@ class CausalSelfAttention(nn.Module):
         self.config, self.layer = config, layer
         self.c_attn = nn.Linear(config.n_embd, 3 * config.n_embd, bias=config.bias)
         self.c_proj = nn.Linear(config.n_embd, config.n_embd, bias=config.bias)
+        self.qk_norm = PlainNorm(config.norm)
         self.resid_dropout = nn.Dropout(config.dropout)
 
     def forward(
@@ -126,24 +217,20 @@ class CausalSelfAttention(nn.Module):
         ``mask`` (1, H or 1, T, S) is added to the scores; without it the mask is the causal one.
         """
         B, T, C = x.shape
+        modern = self.config.arch == "modern"
         q, k, v = (
             part.view(B, T, self.config.n_head, -1).transpose(1, 2)  # B, H, T, D
             for part in self.c_attn(x).split(C, dim=2)
         )
-        if self.config.arch == "modern":
-            q, k = F.rms_norm(q, (q.size(-1),)), F.rms_norm(k, (k.size(-1),))
+        if modern:
+            q, k = self.qk_norm(q), self.qk_norm(k)
         if turn is not None:
             q, k = rotate(q, *turn), rotate(k, *turn)
         if cache is not None:
             k, v = cache.extend(self.layer, k, v)  # B, H, S, D
-        y = F.scaled_dot_product_attention(
-            q,
-            k,
-            v,
-            attn_mask=None if mask is None else mask.to(q.dtype),
-            dropout_p=self.config.dropout if self.training else 0.0,
-            is_causal=mask is None and T > 1,
-        )  # B, H, T, D
+        # dropping scores costs more on a CPU than it brings; the modern arrangement does without
+        dropout = self.config.dropout if self.training and not modern else 0.0
+        y = attend(q, k, v, mask, dropout)  # B, H, T, D
         out: Tensor = self.resid_dropout(self.c_proj(y.transpose(1, 2).reshape(B, T, C)))
         return out
 
@@ -162,7 +249,8 @@ class MLP(nn.Module):
         """Map (B, T, C) to (B, T, C), each token by itself."""
         x = self.c_fc(x)  # B, T, 4C
         if self.config.arch == "modern":
-            x = F.relu(x).square()
+            x = F.relu(x)
+            x = x * x
         else:
             x = F.gelu(x, approximate="tanh" if self.config.gelu == "tanh" else "none")
         out: Tensor = self.dropout(self.c_proj(x))
@@ -200,6 +288,8 @@ class Transformer(nn.Module):
         self.wte = nn.Embedding(config.vocab_size, config.n_embd)
         if config.has_wpe:
             self.wpe = nn.Embedding(config.block_size, config.n_embd)
+        if config.has_ngrams:
+            self.ngram = NgramEmbedding(config.ngram_rows, config.n_embd)
         if config.pos_embd == "relative":
             self.relative = RelativeBias(config.block_size, config.n_head)
         self.drop = nn.Dropout(config.dropout)
@@ -246,6 +336,8 @@ class GPT(nn.Module):
                 nn.init.normal_(module.weight, std=0.02 if c.arch == "gpt2" else 1.0)
         if c.arch == "modern":
             nn.init.zeros_(self.lm_head.weight)
+        if c.has_ngrams:
+            nn.init.zeros_(self.transformer.ngram.tables.weight)
         if c.pos_embd == "relative":
             # nearer tokens count more, each head at its own pace (ALiBi, Press et al. 2022)
             table = self.transformer.relative.relative_embeddings.weight  # S, H
@@ -265,9 +357,12 @@ class GPT(nn.Module):
 
         positions = torch.arange(past, S, device=idx.device)  # T
         x = self.transformer.wte(idx)  # B, T, C
+        if c.has_ngrams:
+            known = idx if cache is None else cache.extend_ids(idx, before=3)
+            x = x + self.transformer.ngram(known, T)
         if c.has_wpe:
             x = x + self.transformer.wpe(positions)
-        x = self.transformer.drop(x)
+        x = _stream_type(self.transformer.drop(x))
 
         turn = rotation(positions, c.n_embd // c.n_head) if c.pos_embd == "rope" else None
         mask = None
@@ -289,10 +384,11 @@ class GPT(nn.Module):
 
         Targets of -1 are left out of the loss.
         """
-        logits: Tensor = self.lm_head(self.hidden(idx))  # B, T, V
+        x = self.hidden(idx)  # B, T, C
         if targets is None:
+            logits: Tensor = self.lm_head(x)  # B, T, V
             return logits
-        return F.cross_entropy(logits.float().flatten(0, 1), targets.flatten(), ignore_index=-1)
+        return head_loss(x.flatten(0, 1), self.lm_head.weight, targets.flatten())
 
     def parameter_count(self) -> int:
         """Count the weights; a tied head counts once."""

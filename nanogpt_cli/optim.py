@@ -1,11 +1,10 @@
 """Optimizers and learning-rate schedules.
 
 AdamW (Loshchilov & Hutter 2019) with GPT-2's groups: what multiplies is decayed, gains and biases
-are not. Muon (Jordan et al. 2024) for the matrices inside the blocks, where each update is the
-nearest orthogonal matrix to the momentum, scaled so that one learning rate suits both (Liu et al.
-2025). Nothing here knows of the loop.
+are not. Muon (Jordan et al. 2024) for the matrices inside the blocks, where each update is near the
+nearest orthogonal matrix to the momentum. Nothing here knows of the loop.
 
-Shape letters: N matrices of one shape, R rows, C columns.
+Shape letters: N matrices of one shape, R rows, C columns, S side of a square.
 """
 
 import math
@@ -20,25 +19,44 @@ from nanogpt_cli.config import TrainConfig
 from nanogpt_cli.device import cpu_has_bfloat16
 from nanogpt_cli.model import GPT
 
+POLAR_EXPRESS = (
+    (8.156554524902461, -22.48329292557795, 15.878769915207462),
+    (4.042929935166739, -2.808917465908714, 0.5000178451051316),
+    (3.8916678022926607, -2.772484153217685, 0.5060648178503393),
+)
+"""Coefficients (a, b, c) of x <- a x + b x x^T x + c (x x^T)^2 x, a set for each step."""
 
-def orthogonalize(matrices: Tensor, steps: int = 5) -> Tensor:
-    """Push the singular values of matrices (N, R, C) towards 1 by a Newton-Schulz iteration.
 
-    The quintic's coefficients are Jordan's; singular values land between about 0.7 and 1.2.
+def orthogonalize(matrices: Tensor) -> Tensor:
+    """Push the singular values of square matrices (N, C, C) towards 1, their directions kept.
+
+    Three steps with the coefficients of Polar Express (Amsel et al. 2025), which is as far as the
+    training loss can tell.
     """
-    a, b, c = 3.4445, -4.7750, 2.0315
-    tall = matrices.size(-2) > matrices.size(-1)
     x: Tensor = matrices.bfloat16() if matrices.is_cuda or cpu_has_bfloat16() else matrices
-    x = x.mT if tall else x
-    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
-    for _ in range(steps):
-        gram = x @ x.mT  # N, R, R
-        x = a * x + (b * gram + c * gram @ gram) @ x
-    return (x.mT if tall else x).type_as(matrices)
+    x = x / (1.02 * x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    for a, b, c in POLAR_EXPRESS:
+        gram = x @ x.mT  # N, C, C
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x.type_as(matrices)
+
+
+def square_blocks(matrix: Tensor) -> Tensor:
+    """View a matrix (R, C), one side a multiple of the other, as its square blocks (N, S, S)."""
+    rows, columns = matrix.shape
+    side = min(rows, columns)
+    return matrix.view(rows // side, side, columns // side, side).transpose(1, 2).flatten(0, 1)
 
 
 class Muon(torch.optim.Optimizer):
-    """Nesterov momentum, orthogonalised; matrices of one shape are worked on as one stack."""
+    """Nesterov momentum, orthogonalised in square blocks, all of a model as one stack.
+
+    A block is what one part of a layer does: queries, keys, values, a quarter of the MLP. The size
+    of an update, its largest singular value, is ``SIZE`` x lr for every width, so that learning
+    rates found on a narrow model hold for a wide one (Yang et al. 2023).
+    """
+
+    SIZE = 2.25
 
     def __init__(
         self, params: Any, lr: float, momentum: float = 0.95, weight_decay: float = 0.0
@@ -47,24 +65,27 @@ class Muon(torch.optim.Optimizer):
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
-        """Move every matrix by one update of RMS 0.2 x lr, the usual size of AdamW's."""
+        """Move every matrix by one update."""
         assert closure is None
         for group in self.param_groups:
-            stacks: dict[torch.Size, list[Tensor]] = defaultdict(list)
-            for p in group["params"]:
-                if p.grad is not None:
-                    stacks[p.shape].append(p)
-            for shape, params in stacks.items():
-                grads = [cast(Tensor, p.grad) for p in params]
-                for p, grad in zip(params, grads, strict=True):
-                    buffer = self.state[p].setdefault("momentum_buffer", torch.zeros_like(p))
-                    buffer.lerp_(grad, 1 - group["momentum"])
-                    grad.lerp_(buffer, group["momentum"])
-                updates = orthogonalize(torch.stack(grads))  # N, R, C
-                size = 0.2 * math.sqrt(max(shape)) * group["lr"]
-                for p, update in zip(params, updates.unbind(), strict=True):
-                    p.mul_(1 - group["lr"] * group["weight_decay"])
-                    p.add_(update, alpha=-size)
+            params = [p for p in group["params"] if p.grad is not None]
+            if not params:
+                continue
+            grads = [cast(Tensor, p.grad) for p in params]
+            buffers = [
+                self.state[p].setdefault("momentum_buffer", torch.zeros_like(p)) for p in params
+            ]
+            torch._foreach_lerp_(buffers, grads, 1 - group["momentum"])
+            torch._foreach_lerp_(grads, buffers, group["momentum"])
+            torch._foreach_mul_(params, 1 - group["lr"] * group["weight_decay"])
+            stacks: dict[int, list[tuple[Tensor, Tensor]]] = defaultdict(list)
+            for p, grad in zip(params, grads, strict=True):
+                stacks[min(p.shape)].append((square_blocks(p), square_blocks(grad)))
+            for stack in stacks.values():
+                updates = orthogonalize(torch.cat([blocks for _, blocks in stack]))  # N, S, S
+                sizes = [blocks.size(0) for _, blocks in stack]
+                for (blocks, _), update in zip(stack, torch.split(updates, sizes), strict=True):
+                    blocks.add_(update, alpha=-self.SIZE * group["lr"])
 
 
 class Optimizers:
@@ -92,6 +113,15 @@ class Optimizers:
         for part in self.parts:
             part.zero_grad(set_to_none=True)
 
+    def memory(self) -> int:
+        """Give the bytes that weights, gradients and moments take."""
+        return sum(
+            p.nbytes * (3 if isinstance(part, Muon) else 4)
+            for part in self.parts
+            for group in part.param_groups
+            for p in group["params"]
+        )
+
     def state_dict(self) -> list[dict[str, Any]]:
         """Give the state of every part: plain types and tensors."""
         return [part.state_dict() for part in self.parts]
@@ -118,24 +148,30 @@ def make_optimizers(model: GPT, config: TrainConfig) -> Optimizers:
     bias and not decayed.
     """
     muon = config.optimizer == "muon"
-    table = model.transformer.wte.weight
-    table_rate = _table_rate(model, muon)
-    matrices, tables, decayed, free = [], [], [], []
+    modern = model.config.arch == "modern"
+    matrices, tables, ngrams, decayed, free = [], [], [], [], []
     for name, p in model.named_parameters():
         if muon and p.dim() == 2 and name.startswith("transformer.h."):
             matrices.append(p)
-        elif p is table and table_rate is not None:
+        elif name.startswith("transformer.ngram."):
+            ngrams.append(p)
+        elif p is model.transformer.wte.weight and (muon or modern):
             tables.append(p)
         elif p.dim() >= 2 and "relative_embeddings" not in name:
             decayed.append(p)
         else:
             free.append(p)
+    # The modern arrangement's embeddings are about 50 times as large as GPT-2's and move as much
+    # faster; GPT-2's table is its head too, which bears less than Muon's matrices do.
+    rate = 15.0 if modern else 0.25
     groups: list[dict[str, Any]] = [
         {"params": decayed, "weight_decay": config.weight_decay},
         {"params": free, "weight_decay": 0.0},
+        {"params": tables, "weight_decay": 0.0, "multiple": rate},
+        # the decay keeps a small text from being learned by heart here, better than dropout does
+        {"params": ngrams, "weight_decay": 3 * config.weight_decay, "multiple": rate},
     ]
-    if tables:
-        groups.append({"params": tables, "weight_decay": 0.0, "multiple": table_rate})
+    groups = groups[:2] + [group for group in groups[2:] if group["params"]]
     betas = (config.beta1, config.beta2)
     adam = torch.optim.AdamW(groups, lr=config.learning_rate, betas=betas, fused=True)
     if not muon:
@@ -145,15 +181,16 @@ def make_optimizers(model: GPT, config: TrainConfig) -> Optimizers:
     )
 
 
-def _table_rate(model: GPT, muon: bool) -> float | None:
-    """Give the token table's learning rate as a multiple of the others', where it has its own.
+def fitted_learning_rate(optimizer: str, width: int, tokens_per_step: int) -> float:
+    """Give a peak learning rate for a model's width in channels and a step's size in tokens.
 
-    The modern arrangement's entries are about 50 times as large as GPT-2's and move as much
-    faster; GPT-2's table is its head too, which bears less than Muon's matrices do.
+    Muon's holds for every width, since its updates do; it grows as the root of the batch, up to
+    where steps get too large (Malladi et al. 2022). AdamW's is nanoGPT's 0.001 for narrow models,
+    and falls as the width grows (Yang et al. 2022).
     """
-    if model.config.arch == "modern":
-        return 15.0
-    return 0.25 if muon else None
+    if optimizer == "muon":
+        return min(0.02, TrainConfig.learning_rate * math.sqrt(tokens_per_step / 2048))
+    return 1e-3 * min(1.0, 384 / width)
 
 
 def learning_rate(config: TrainConfig, step: int, total: int) -> float:

@@ -12,10 +12,9 @@ from typing import Any
 
 import torch
 
-from nanogpt_cli import migrate
+from nanogpt_cli import budget, migrate
 from nanogpt_cli.checkpoint import Checkpoint
 from nanogpt_cli.config import (
-    ADAMW_LEARNING_RATE,
     PRESETS,
     ModelConfig,
     TrainConfig,
@@ -27,6 +26,7 @@ from nanogpt_cli.config import (
 from nanogpt_cli.dataset import Dataset, open_dataset
 from nanogpt_cli.device import find_device
 from nanogpt_cli.errors import CheckpointError, DataError, UsageError
+from nanogpt_cli.optim import fitted_learning_rate
 from nanogpt_cli.runs import BEST, LAST, METRICS, RUNS, find_checkpoint, find_dataset
 from nanogpt_cli.train import Run
 
@@ -62,7 +62,7 @@ def _new(request: Request) -> Run:
     base = PRESETS[preset_for(device.type) if preset == "auto" else preset]
     start = _initial(request.init_from)
     if start is None:
-        layers = [base, asked, {"vocab_size": data.vocab_size}]
+        layers = [base, asked, {"vocab_size": _padded(data.vocab_size, device)}]
     else:
         more = data.tokenizer.vocab_size - start.config.vocab_size
         if more > 0 and _extends(data, start):
@@ -77,7 +77,15 @@ def _new(request: Request) -> Run:
             raise _too_short(data, model_config)
         notes.append(f"the text is short: block_size {longest}, not {model_config.block_size}")
         model_config = replace(model_config, block_size=longest)
-    config = _settings(TrainConfig, _adapted(base, asked), asked)
+    if start is None and preset == "auto" and _leaves_the_size_open(asked):
+        draft = _settings(TrainConfig, _adapted(base, asked, model_config), asked)
+        base = {**base, **budget.fit(data, model_config, draft, device)}
+        model_config = _settings(ModelConfig, asdict(model_config), base, asked)
+        notes.append(
+            f"fitted to {draft.time:g} s: {model_config.n_layer} layers, {model_config.n_embd} "
+            f"wide, dropout {model_config.dropout:g}"
+        )
+    config = _settings(TrainConfig, _adapted(base, asked, model_config), asked)
     folder = request.out_dir or _free_folder(
         f"{data.folder.resolve().name}-{model_config.pos_embd}"
     )
@@ -159,16 +167,36 @@ def _typed(name: str, value: Any) -> Any:
 _DEFAULTS = {f.name: f.default for config in (ModelConfig, TrainConfig) for f in fields(config)}
 
 
-def _adapted(base: Mapping[str, Any], asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Fit what goes with a preset's learning rate and length to those that were asked for."""
+def _padded(vocab_size: int, device: torch.device) -> int:
+    """Round a large vocabulary up to whole tiles of a GPU's matrix units; the rest stays unused."""
+    tiles = device.type == "cuda" and vocab_size >= 1024
+    return math.ceil(vocab_size / 64) * 64 if tiles else vocab_size
+
+
+def _leaves_the_size_open(asked: Mapping[str, Any]) -> bool:
+    """Tell whether a time budget is to choose the model; processes would each choose their own."""
+    shape = {"n_layer", "n_head", "n_embd", "batch_size", "gradient_accumulation_steps"}
+    return bool(asked.get("time")) and not asked.keys() & shape and "RANK" not in os.environ
+
+
+def _adapted(
+    base: Mapping[str, Any], asked: Mapping[str, Any], model_config: ModelConfig
+) -> dict[str, Any]:
+    """Fit what depends on a preset's model, batch and length to those that were asked for."""
     adapted = {f.name: base.get(f.name, f.default) for f in fields(TrainConfig)}
-    if asked.get("optimizer") == "adamw" and "learning_rate" not in base:
-        adapted["learning_rate"] = ADAMW_LEARNING_RATE
-    if "learning_rate" in asked:
-        adapted["min_lr"] *= asked["learning_rate"] / adapted["learning_rate"]
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     accumulation = adapted["gradient_accumulation_steps"]
     adapted["gradient_accumulation_steps"] = math.ceil(accumulation / processes) * processes
+    if "learning_rate" in asked:
+        adapted["min_lr"] *= asked["learning_rate"] / adapted["learning_rate"]
+    elif "learning_rate" not in base:
+        both = {**adapted, **asked}
+        tokens = model_config.block_size * (
+            both["batch_size"] * both["gradient_accumulation_steps"]
+        )
+        adapted["learning_rate"] = fitted_learning_rate(
+            both["optimizer"], model_config.n_embd, tokens
+        )
     if "max_iters" in asked:
         adapted["warmup_iters"] = min(adapted["warmup_iters"], asked["max_iters"] // 10)
         adapted["lr_decay_iters"] = 0

@@ -275,6 +275,8 @@ class _Loop:
         if run.resume and run.start is not None:
             self._restore(run.start)  # after compiling, which draws random numbers
         self.evaluation_seconds = 0.0
+        """How long the last evaluation took, with what it saves."""
+        self.evaluation_ended = 0.0
         self.since: tuple[float, int] | None = None
         """When, and at how many tokens, the stretch began that the rate is measured over."""
         self.byte_counts = token_byte_counts(run.dataset.tokenizer, run.model_config.vocab_size)
@@ -348,7 +350,8 @@ class _Loop:
                         before = time.perf_counter()
                         self._evaluate(log)
                         self._save(LAST)
-                        self.evaluation_seconds = time.perf_counter() - before
+                        self.evaluation_ended = time.perf_counter()
+                        self.evaluation_seconds = self.evaluation_ended - before
                 except StopRequestedError:
                     pass  # what was left out of the evaluation, a resumed run makes up for
                 state.seconds = time.perf_counter() - begun
@@ -434,7 +437,8 @@ class _Loop:
         """Give the step on which the schedule lands; with a time budget, the expected one."""
         if not self.config.time:
             return self.config.lr_decay_iters or self.config.max_iters
-        spent = self._fraction()
+        # the last evaluation comes out of the budget, and finds a rate that has come down
+        spent = self.state.seconds / max(1e-3, self.config.time - self.evaluation_seconds)
         return round(self.state.step / spent) if spent > 0.01 else 10**9
 
     def _spent(self) -> bool:
@@ -467,7 +471,8 @@ class _Loop:
         if config.eval_interval:
             return state.step % config.eval_interval == 0
         if config.time:
-            return self._fraction() * EVALUATIONS >= state.evaluations
+            rested = time.perf_counter() - self.evaluation_ended >= 10 * self.evaluation_seconds
+            return rested and self._fraction() * EVALUATIONS >= state.evaluations
         return state.step % max(1, config.max_iters // EVALUATIONS) == 0
 
     def _evaluate(self, log: metrics.MetricsLog) -> None:

@@ -15,7 +15,7 @@ import torch
 from old_checkpoints import nanogpt_content, save
 
 from nanogpt_cli import migrate
-from nanogpt_cli.checkpoint import Checkpoint, from_content, read
+from nanogpt_cli.checkpoint import VERSION, Checkpoint, from_content, read
 from nanogpt_cli.config import ModelConfig
 from nanogpt_cli.errors import CheckpointError, MachineError
 
@@ -242,7 +242,7 @@ def test_a_checkpoint_of_a_newer_version_is_named_so(checkpoint):
     checkpoint.save(Path("x.pt"))
     content = torch.load("x.pt", weights_only=True)
     with pytest.raises(CheckpointError, match="made by a newer nanogpt") as caught:
-        migrate.load(save(content | {"version": 2, "model": "in a new form"}, "x.pt"))
+        migrate.load(save(content | {"version": VERSION + 1, "model": "in a new form"}, "x.pt"))
     assert caught.value.hint == "update nanogpt"
 
 

@@ -2,7 +2,7 @@
 
 import os
 import pickle
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -250,6 +250,23 @@ def test_what_may_be_missing_may_be_missing(missing):
     assert torch.equal(logits(checkpoint), expected(content))
     if missing == "best_val_loss":
         assert "best_val_loss" not in checkpoint.training
+
+
+def test_the_modern_block_of_version_1_stays_what_it_was():
+    """Version 1 knew neither the choice of norm nor n-grams: RMSNorm and none, it was."""
+    torch.manual_seed(0)
+    model = GPT(ModelConfig(16, 2, 2, 16, vocab_size=37, arch="modern", norm="rms", ngram_rows=0))
+    with torch.no_grad():
+        for p in model.parameters():
+            p.add_(torch.randn_like(p) * 0.1)
+    config = {k: v for k, v in asdict(model.config).items() if k not in ("norm", "ngram_rows")}
+    content = {"format": "nanogpt", "version": 1, "model": model.state_dict(),
+               "model_config": config}  # fmt: skip
+    checkpoint, changes = migrate.upgrade(content, Path("old.pt"))
+    assert (checkpoint.config.norm, checkpoint.config.ngram_rows) == ("rms", 0)
+    assert "stamp" in changes.steps
+    ids = torch.randint(37, (2, 16))
+    assert torch.equal(migrate.make_model(checkpoint)(ids), model.eval()(ids))
 
 
 def test_weights_of_half_precision_are_computed_in_float32():

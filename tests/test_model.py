@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from nanogpt_cli import model as model_file
 from nanogpt_cli.config import ModelConfig
 from nanogpt_cli.model import GPT, KVCache, rotate, rotation
 
@@ -117,6 +118,48 @@ def test_cached_decoding_equals_uncached(tiny, pos_embd, arch, pieces):
     cache = KVCache(model, batch=2)
     parts = [model.hidden(piece, cache) for piece in ids.split(pieces, dim=1)]
     torch.testing.assert_close(torch.cat(parts, 1), model.hidden(ids), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("pos_embd", POSITIONS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_attention_by_products_equals_the_fused_one(tiny, monkeypatch, pos_embd, dtype):
+    """In training on a CPU attention is written out; torch's own is its naive twin."""
+    model = tiny(pos_embd=pos_embd, arch="modern", n_embd=32).train()
+    ids = torch.randint(0, 37, (3, 17))
+
+    def step():
+        model.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+            loss = model(ids[:, :-1], ids[:, 1:])
+        loss.backward()
+        return loss, {n: p.grad.clone() for n, p in model.named_parameters()}
+
+    taken = []
+    real = model_file._products_are_faster
+    monkeypatch.setattr(
+        model_file, "_products_are_faster", lambda *args: taken.append(real(*args)) or taken[-1]
+    )
+    loss, gradients = step()
+    assert all(taken) is (dtype == torch.bfloat16 or pos_embd == "relative")
+    monkeypatch.setattr(model_file, "_products_are_faster", lambda *args: False)
+    twin, twins = step()
+    exact = dtype == torch.float32
+    torch.testing.assert_close(loss, twin, rtol=1e-5 if exact else 1e-2, atol=1e-5)
+    for name, gradient in gradients.items():
+        distance = (gradient - twins[name]).norm() / twins[name].norm()
+        assert distance < (1e-4 if exact else 0.05), name
+
+
+def test_a_run_of_tokens_has_the_same_embedding_wherever_it_stands(tiny):
+    ngram = tiny(arch="modern", ngram_rows=4096).transformer.ngram
+    a = torch.randint(0, 37, (1, 12))
+    b = torch.cat([torch.randint(0, 37, (1, 5)), a], dim=1)
+    torch.testing.assert_close(ngram(a, 12)[:, 3:], ngram(b, 17)[:, 8:])
+    torch.testing.assert_close(ngram(b[:, -7:], 4), ngram(b, 17)[:, -4:])  # 3 earlier ids suffice
+    other = a.clone()
+    other[0, 4] = (other[0, 4] + 1) % 37
+    changed = (ngram(a, 12) != ngram(other, 12)).any(-1)[0]
+    assert changed.nonzero().flatten().tolist() == [4, 5, 6, 7]  # the run's four tokens
 
 
 def test_gpt2_has_the_papers_parameter_count():

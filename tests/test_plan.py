@@ -67,6 +67,18 @@ def test_with_nothing_asked_it_takes_the_newest_data_and_the_quick_preset(text_d
     assert not Path("out").exists()
 
 
+def test_the_learning_rate_fits_optimizer_width_and_batch(text_data):
+    def rate(**settings):
+        return plan(**settings).config.learning_rate
+
+    assert rate(batch_size=2) == pytest.approx(rate() / 2)  # the root of the batch
+    assert rate(n_embd=64) == rate() == rate(n_embd=256)  # Muon's updates know the width
+    assert rate(optimizer="adamw") == 1e-3
+    assert rate(optimizer="adamw", n_embd=768) == pytest.approx(5e-4)
+    assert rate(batch_size=2, learning_rate=0.5) == 0.5
+    assert rate(preset="shakespeare-char-cpu", batch_size=1) == 1e-3
+
+
 def test_what_is_asked_for_is_stronger_than_the_preset(text_data):
     run = plan(preset="shakespeare-char-cpu", n_layer=3, weight_decay=0.5)
     assert run.model_config.n_layer == 3

@@ -107,7 +107,7 @@ class TestRun:
             torch.testing.assert_close(tensor, weights("out/b")[name], atol=1e-4, rtol=1e-3)
 
     def test_ckpt_keeps_the_best_and_its_loss_is_the_defined_one(self):
-        run = start(max_iters=40, eval_interval=5, eval_iters=0, learning_rate=1.0, decay_lr=False)
+        run = start(max_iters=40, eval_interval=5, eval_iters=0, learning_rate=0.2, decay_lr=False)
         train.train(run)
         evals = {e["step"]: e["val_loss"] for e in events("out/a", "eval")}
         best = min(evals, key=evals.get)

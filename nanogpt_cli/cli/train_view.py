@@ -1,12 +1,14 @@
 """What a training run shows: its plan, a bar with loss and rate, evaluations and samples."""
 
 import shlex
+from dataclasses import asdict
 from typing import Any, Self
 
 import torch
 from rich.markup import escape
 
 from nanogpt_cli import ui
+from nanogpt_cli.budget import forecast, tokens_per_step
 from nanogpt_cli.device import find_device, find_dtype
 from nanogpt_cli.model import GPT
 from nanogpt_cli.runs import BEST, RUNS
@@ -14,52 +16,59 @@ from nanogpt_cli.train import EvalReport, Outcome, Reporter, Run, StepReport
 
 
 def describe(run: Run, device: torch.device) -> dict[str, Any]:
-    """Give the facts of a run before its first step, as ``--dry-run --json`` prints them."""
+    """Give the facts of a run before its first step."""
     with torch.device("meta"):
         model = GPT(run.model_config)
-    config, shape = run.config, run.model_config
-    per_step = config.batch_size * config.gradient_accumulation_steps * shape.block_size
-    parameters = model.parameter_count()
-    train_tokens = len(run.dataset.train)
+    config = run.config
     return {
         "out_dir": str(run.out_dir),
         "data": str(run.dataset.folder),
         "tokenizer": run.dataset.tokenizer.name,
-        "vocab_size": shape.vocab_size,
-        "train_tokens": train_tokens,
-        "parameters": parameters,
-        "tokens_per_step": per_step,
+        "vocab_size": run.model_config.vocab_size,
+        "train_tokens": len(run.dataset.train),
+        "parameters": model.parameter_count(),
+        "tokens_per_step": tokens_per_step(run.model_config, config),
         "steps": None if config.time else config.max_iters,
         "seconds": config.time or None,
-        "epochs": None if config.time else config.max_iters * per_step / train_tokens,
         "device": str(device),
         "dtype": str(find_dtype(config.dtype, device)).removeprefix("torch."),
-        "training_flops": None
-        if config.time
-        else model.flops_per_token() * per_step * config.max_iters,
     }
 
 
 def plan(run: Run) -> dict[str, Any]:
-    """Say what would be trained; give it as a dictionary too."""
-    facts = describe(run, find_device(run.config.device))
+    """Say what would be trained and what it would need; give it as a dictionary too."""
+    device = find_device(run.config.device)
+    facts = describe(run, device)
     _show_plan(run, facts)
-    return facts
+    expected = forecast(run, device)
+    per_weight = expected.tokens_per_weight
+    rows = {
+        "time": f"{_clock(expected.seconds)}, {expected.steps:,} steps, "
+        f"{expected.tokens_per_sec:,.0f} tokens/s (a few steps were timed)",
+        "memory": f"about {expected.peak_memory_bytes / 1e9:.1f} GB, torch itself not counted",
+        "reading": f"{expected.epochs:.1f} times the text, {per_weight:.2g} tokens per weight; "
+        f"risk of overfitting: {expected.overfitting}",
+    }
+    _show_rows(rows)
+    return facts | asdict(expected)
 
 
 def _show_plan(run: Run, facts: dict[str, Any]) -> None:
     shape, config = run.model_config, run.config
     budget = f"{config.time:g} s" if config.time else f"{config.max_iters:,} steps"
-    epochs = f", {facts['epochs']:.1f} epochs" if facts["epochs"] is not None else ""
     rows = {
         "run": f"{facts['out_dir']} on {facts['device']} in {facts['dtype']}",
         "data": f"{facts['data']}, {facts['train_tokens']:,} tokens of {facts['tokenizer']}",
         "model": f"{facts['parameters'] / 1e6:.2f} M weights, {shape.n_layer} layers, "
         f"{shape.n_head} heads, {shape.n_embd} wide, block {shape.block_size}, "
-        f"{shape.arch}, positions {shape.pos_embd}",
-        "training": f"{budget} of {facts['tokens_per_step']:,} tokens{epochs}, "
-        f"{config.optimizer}, learning rate {config.learning_rate:g} ({config.schedule})",
+        f"{shape.arch}, positions {shape.pos_embd}, dropout {shape.dropout:g}",
+        "training": f"{budget} of {facts['tokens_per_step']:,} tokens, "
+        f"{config.optimizer}, learning rate {config.learning_rate:.3g} ({config.schedule})",
     }
+    _show_rows(rows)
+
+
+def _show_rows(rows: dict[str, str]) -> None:
     for name, text in rows.items():
         ui.console().print(f"[bold]{name:>8}[/]  {escape(ui.clean(text))}")
 

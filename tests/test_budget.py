@@ -1,0 +1,134 @@
+"""The dial chooses what fits the time and the text, and a forecast is near what happens."""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from nanogpt_cli import budget
+from nanogpt_cli.config import ModelConfig, TrainConfig
+from nanogpt_cli.dataset import open_dataset
+from nanogpt_cli.errors import UsageError
+from nanogpt_cli.plan import Request, make_run
+
+CPU = torch.device("cpu")
+SMALL = ModelConfig(32, 1, 2, 32, vocab_size=65, ngram_rows=64)
+
+
+@pytest.fixture
+def speed(monkeypatch):
+    """Pretend that a step takes a nanosecond per weight and token."""
+
+    def seconds(model_config, config, dataset, device, patience=1.0):
+        weights = 12 * model_config.n_layer * model_config.n_embd**2
+        return 1e-9 * weights * budget.tokens_per_step(model_config, config)
+
+    monkeypatch.setattr(budget, "seconds_per_step", seconds)
+
+
+class Text:
+    """Stands for a dataset of a given length."""
+
+    def __init__(self, tokens):
+        self.train = range(tokens)
+
+
+def width(seconds, tokens):
+    config = TrainConfig(time=seconds)
+    return budget.fit(Text(tokens), ModelConfig(vocab_size=65), config, CPU)["n_embd"]
+
+
+@pytest.mark.usefixtures("speed")
+def test_more_time_gives_a_larger_model():
+    widths = [width(seconds, 10**10) for seconds in (1, 100, 10**4, 10**6, 10**9)]
+    assert widths == sorted(widths)
+    assert widths[0] == budget.LADDER[0].n_embd
+    assert widths[-1] == budget.LADDER[-1].n_embd
+    assert len(set(widths)) >= 4
+
+
+@pytest.mark.usefixtures("speed")
+def test_a_short_text_gets_a_small_model_and_much_dropout():
+    assert width(10**9, 10**5) < width(10**9, 10**7) < width(10**9, 10**9)
+    config = TrainConfig(time=10**5)
+    fitted = [budget.fit(Text(n), ModelConfig(), config, CPU) for n in (10**5, 10**11)]
+    assert fitted[0]["dropout"] > fitted[1]["dropout"] == 0.0
+
+
+def test_the_dial_leaves_alone_what_was_asked_for(text_data, monkeypatch):
+    chosen = {"n_layer": 5, "n_head": 2, "n_embd": 20, "batch_size": 3, "dropout": 0.2,
+              "gradient_accumulation_steps": 1}  # fmt: skip
+    asked = []
+    monkeypatch.setattr(budget, "fit", lambda *args: asked.append(args) or chosen)
+
+    def made(**settings):
+        return make_run(Request({"device": "cpu", **settings}, "data/hamlet"))
+
+    run = made(time=60.0, block_size=16)
+    assert (run.model_config.n_layer, run.config.batch_size) == (5, 3)
+    assert run.model_config.dropout == 0.2
+    assert asked[0][1].block_size == 16
+    assert any("fitted to 60 s" in note for note in run.notes)
+    assert made(time=60.0, dropout=0.5).model_config.dropout == 0.5
+    assert len(asked) == 2
+    assert made(time=60.0, n_layer=1).model_config.n_layer == 1
+    assert made(max_iters=5).model_config.n_layer == ModelConfig.n_layer
+    assert len(asked) == 2
+
+
+def test_the_dial_works_for_real_and_in_a_part_of_the_time(text_data):
+    begin = time.perf_counter()
+    run = make_run(Request({"device": "cpu", "time": 4.0, "block_size": 32}, "data/hamlet"))
+    assert time.perf_counter() - begin < 4.0
+    assert run.model_config.n_embd == budget.LADDER[0].n_embd  # the text is tiny
+
+
+def test_a_forecast_is_near_what_happens(text_data):
+    run = make_run(
+        Request({"device": "cpu", "max_iters": 300, "n_embd": 32, "n_head": 2, "n_layer": 1,
+                 "block_size": 32, "ngram_rows": 64}, "data/hamlet")
+    )  # fmt: skip
+    expected = budget.forecast(run, CPU)
+    per_step = budget.seconds_per_step(run.model_config, run.config, run.dataset, CPU)
+    assert expected.steps == 300
+    assert expected.epochs == pytest.approx(300 * 8 * 32 / len(run.dataset.train))
+    assert 0.1 < expected.seconds / (300 * per_step) < 10
+    assert expected.overfitting == "high"
+    calm = replace(run, config=replace(run.config, max_iters=5))
+    assert budget.forecast(calm, CPU).overfitting == "low"
+
+
+def test_timing_leaves_the_random_numbers_as_they_were(text_data):
+    torch.manual_seed(5)
+    before = torch.get_rng_state()
+    config = TrainConfig(batch_size=2)
+    budget.seconds_per_step(SMALL, config, open_dataset(Path("data/hamlet")), CPU, patience=0)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_memory_grows_with_model_batch_and_optimizer():
+    def memory(batch_size=8, optimizer="muon", **shape):
+        config = TrainConfig(batch_size=batch_size, optimizer=optimizer)
+        return budget.peak_memory(replace(SMALL, **shape), config, CPU)
+
+    states = (
+        4 * 4 * sum(p.numel() for p in budget.GPT(SMALL).parameters())
+    )  # weights, gradients and two moments, at the most
+    assert memory(batch_size=1) > 0.8 * states
+    assert memory(batch_size=80) - memory(batch_size=40) == pytest.approx(
+        memory(batch_size=120) - memory(batch_size=80), rel=0.05
+    )
+    assert memory(n_layer=4) > 2 * memory()
+    assert memory(optimizer="adamw") > memory()
+
+
+def test_a_batch_too_large_for_anything_is_still_estimated():
+    config = TrainConfig(batch_size=10**6)
+    assert budget.peak_memory(SMALL, config, CPU) > 10**10
+
+
+def test_no_time_is_no_budget():
+    with pytest.raises(UsageError):
+        TrainConfig(time=-1)
