@@ -12,7 +12,6 @@ What is compared is run in turn, several times; medians are shown. A CUDA device
 """
 
 import argparse
-import resource
 import statistics
 import sys
 import tempfile
@@ -51,7 +50,7 @@ def batches(config: ModelConfig, batch_size: int) -> Callable[[int], tuple[torch
         pair = training_batch(
             tokens, seed=1, index=index, batch_size=batch_size, block_size=config.block_size
         )
-        return tuple(t.to(DEVICE) for t in pair)
+        return tuple(t.contiguous().to(DEVICE) for t in pair)
 
     return batch
 
@@ -190,6 +189,14 @@ def show_positions(args: argparse.Namespace) -> None:
             print(f"{arch}, {_name(dtype)}, tokens/s (of default): {told}")
 
 
+def peak_memory() -> float:
+    """Give the most memory that this process has had, in MB; Linux only, else no number."""
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    peaks = [float(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")]
+    return peaks[0] if peaks else float("nan")
+
+
 def _head(method: str, tokens: int, width: int, vocab: int, send: Any) -> None:
     """Time one way to get the loss and its gradients; tell the memory that it took."""
     torch.manual_seed(0)
@@ -213,15 +220,14 @@ def _head(method: str, tokens: int, width: int, vocab: int, send: Any) -> None:
         value.backward()  # type: ignore[no-untyped-call]
         x.grad = weight.grad = None
 
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_memory()
     step()
     times = []
     for _ in range(5):
         begin = time.perf_counter()
         step()
         times.append(time.perf_counter() - begin)
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    send.put((statistics.median(times), (after - before) / 1024))
+    send.put((statistics.median(times), peak_memory() - before))
 
 
 def show_head(args: argparse.Namespace) -> None:

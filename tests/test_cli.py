@@ -118,6 +118,23 @@ def test_wandb_that_is_off_is_not_spoken_of(nanogpt, text_data, args):
     assert "wandb" not in err
 
 
+def test_a_dry_run_says_what_is_needed_and_writes_nothing(nanogpt, text_data):
+    before = sorted(Path().rglob("*"))
+    args = ("--n-layer", "1", "--n-embd", "32", "--block-size", "16", "--max-iters", "7")
+    code, out, err = nanogpt("train", "--dry-run", "--json", *args)
+    plan = json.loads(out)
+    assert code == 0
+    assert (plan["steps"], plan["tokens_per_step"]) == (7, 8 * 16)
+    assert plan["epochs"] == pytest.approx(7 * 8 * 16 / plan["train_tokens"])
+    assert plan["tokens_per_weight"] == pytest.approx(7 * 8 * 16 / plan["parameters"])
+    assert 0 < plan["seconds"] < 60
+    assert plan["tokens_per_sec"] > 0
+    assert plan["peak_memory_bytes"] > 12 * plan["parameters"]
+    assert plan["overfitting"] == "low"
+    assert "risk of overfitting: low" in err
+    assert sorted(Path().rglob("*")) == before
+
+
 def untimed(document):
     """Give a plan without what was measured."""
     measured = ("seconds", "tokens_per_sec")
