@@ -89,7 +89,7 @@ def fit(
 
 def fitting_dropout(epochs: float) -> float:
     """Give the dropout for a text that is read so many times."""
-    return 0.0 if epochs < 6 else 0.1 if epochs < 18 else 0.2
+    return 0.0 if epochs < 6 else 0.1 if epochs < 40 else 0.2
 
 
 def tokens_per_step(model_config: ModelConfig, config: TrainConfig) -> int:
