@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from nanogpt_cli.config import ModelConfig, TrainConfig
+from nanogpt_cli.config import ModelConfig, TrainConfig, tokens_per_step
 from nanogpt_cli.dataset import Dataset, training_batch
 from nanogpt_cli.device import autocast, find_dtype
 from nanogpt_cli.distributed import World
@@ -90,11 +90,6 @@ def fit(
 def fitting_dropout(epochs: float) -> float:
     """Give the dropout for a text that is read so many times."""
     return 0.0 if epochs < 6 else 0.1 if epochs < 40 else 0.2
-
-
-def tokens_per_step(model_config: ModelConfig, config: TrainConfig) -> int:
-    """Give the tokens of one optimizer step."""
-    return config.batch_size * config.gradient_accumulation_steps * model_config.block_size
 
 
 def seconds_per_step(

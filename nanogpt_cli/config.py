@@ -247,6 +247,11 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 }  # fmt: skip
 
 
+def tokens_per_step(model: ModelConfig, config: TrainConfig) -> int:
+    """Give the tokens of one optimizer step."""
+    return config.batch_size * config.gradient_accumulation_steps * model.block_size
+
+
 def preset_for(device: str) -> str:
     """Name the preset that `nanogpt train` takes when none is asked for."""
     return "gpu" if device.startswith("cuda") else "quick"

@@ -358,7 +358,7 @@ class GPT(nn.Module):
         positions = torch.arange(past, S, device=idx.device)  # T
         x = self.transformer.wte(idx)  # B, T, C
         if c.has_ngrams:
-            known = idx if cache is None else cache.extend_ids(idx, before=3)
+            known = idx if cache is None else cache.extend_ids(idx, NgramEmbedding.LENGTHS[-1] - 1)
             x = x + self.transformer.ngram(known, T)
         if c.has_wpe:
             x = x + self.transformer.wpe(positions)

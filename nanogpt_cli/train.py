@@ -26,7 +26,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from nanogpt_cli import __version__, files, metrics
 from nanogpt_cli.checkpoint import Checkpoint
-from nanogpt_cli.config import ModelConfig, SampleConfig, TrainConfig
+from nanogpt_cli.config import ModelConfig, SampleConfig, TrainConfig, tokens_per_step
 from nanogpt_cli.dataset import Dataset, training_batch
 from nanogpt_cli.device import autocast, find_device, find_dtype, try_compile
 from nanogpt_cli.distributed import World, join_world
@@ -416,9 +416,7 @@ class _Loop:
             )
 
     def _tokens_per_step(self) -> int:
-        config = self.config
-        per_micro = config.batch_size * self.run.model_config.block_size
-        return per_micro * config.gradient_accumulation_steps
+        return tokens_per_step(self.run.model_config, self.config)
 
     def _diverged(self, loss: float) -> DivergedError:
         return DivergedError(

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from nanogpt_cli import budget
-from nanogpt_cli.config import ModelConfig, TrainConfig
+from nanogpt_cli.config import ModelConfig, TrainConfig, tokens_per_step
 from nanogpt_cli.dataset import open_dataset
 from nanogpt_cli.errors import UsageError
 from nanogpt_cli.plan import Request, make_run
@@ -23,7 +23,7 @@ def speed(monkeypatch):
 
     def seconds(model_config, config, dataset, device, patience=1.0):
         weights = 12 * model_config.n_layer * model_config.n_embd**2
-        return 1e-9 * weights * budget.tokens_per_step(model_config, config)
+        return 1e-9 * weights * tokens_per_step(model_config, config)
 
     monkeypatch.setattr(budget, "seconds_per_step", seconds)
 

@@ -8,7 +8,8 @@ import torch
 from rich.markup import escape
 
 from nanogpt_cli import ui
-from nanogpt_cli.budget import forecast, tokens_per_step
+from nanogpt_cli.budget import forecast
+from nanogpt_cli.config import tokens_per_step
 from nanogpt_cli.device import find_device, find_dtype
 from nanogpt_cli.model import GPT
 from nanogpt_cli.runs import BEST, RUNS
