@@ -436,15 +436,19 @@ class _Loop:
         if not self.config.time:
             return self.config.lr_decay_iters or self.config.max_iters
         # the last evaluation comes out of the budget, and finds a rate that has come down
-        spent = self.state.seconds / max(1e-3, self.config.time - self.evaluation_seconds)
+        spent = self.state.seconds / max(1e-3, self.config.time - self._last_evaluation())
         return round(self.state.step / spent) if spent > 0.01 else 10**9
+
+    def _last_evaluation(self) -> float:
+        """Give the seconds of the budget to keep for it; most of a short one is for training."""
+        return min(self.evaluation_seconds, self.config.time / 5)
 
     def _spent(self) -> bool:
         """Tell whether the budget is spent; a time budget includes the last evaluation."""
         if self.config.eval_only:
             return True
         if self.config.time:
-            return self.state.seconds + self.evaluation_seconds >= self.config.time
+            return self.state.seconds >= self.config.time - self._last_evaluation()
         return self.state.step >= self.config.max_iters
 
     def _reason_to_stop(self) -> str | None:
