@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint format docs clean
+.PHONY: demo test test-long lint format docs clean
 
 demo: $(READY)
 	$(BIN)/nanogpt prepare --force
@@ -15,6 +15,9 @@ demo: $(READY)
 
 test: $(READY) lint
 	$(BIN)/pytest
+
+test-long: $(READY)
+	$(BIN)/pytest -m long -s --durations=0
 
 lint: $(READY)
 	$(BIN)/ruff format --check .
