@@ -34,7 +34,7 @@ from nanogpt_cli.distributed import World
 from nanogpt_cli.head_loss import head_loss
 from nanogpt_cli.model import GPT
 from nanogpt_cli.optim import make_optimizers
-from nanogpt_cli.train import TrainState, train_step
+from nanogpt_cli.train import TrainState, apply_gradients, compute_gradients
 
 DEVICE = find_device()
 LAPTOP = ModelConfig(64, 4, 4, 128, 0.0, False, "default", "gpt2", 0, vocab_size=65)
@@ -67,11 +67,12 @@ def our_step(
     forward: Any = torch.compile(model) if DEVICE.type == "cuda" else model
 
     def step() -> None:
-        loss, _ = train_step(
-            state, forward, lambda micro: batch(state.step), settings, lr=1e-4, world=World(),
+        compute_gradients(
+            state, forward, lambda micro: batch(state.step), settings, world=World(),
             precision=lambda: autocast(DEVICE, dtype),
         )  # fmt: skip
-        loss.item()
+        apply_gradients(state, lr=1e-4)
+        state.step += 1
 
     return step
 

@@ -18,9 +18,16 @@ from nanogpt_cli.config import ModelConfig, TrainConfig, tokens_per_step
 from nanogpt_cli.dataset import Dataset, training_batch
 from nanogpt_cli.device import autocast, find_dtype
 from nanogpt_cli.distributed import World
+from nanogpt_cli.errors import MachineError
 from nanogpt_cli.model import GPT
 from nanogpt_cli.optim import make_optimizers
-from nanogpt_cli.train import Run, TrainState, train_step
+from nanogpt_cli.train import (
+    Run,
+    TrainState,
+    apply_gradients,
+    compute_gradients,
+    smaller_micro_batches,
+)
 
 
 @dataclass(frozen=True)
@@ -124,11 +131,11 @@ def seconds_per_step(
     times: list[float] = []
     while len(times) < 3 or (sum(times) < patience and len(times) < 12):
         begin = time.perf_counter()
-        loss, _ = train_step(
-            state, model, batch, trial, lr=1e-6, world=World(),
-            precision=lambda: autocast(device, dtype),
-        )  # fmt: skip
-        float(loss)  # waits for the device
+        compute_gradients(
+            state, model, batch, trial, world=World(), precision=lambda: autocast(device, dtype)
+        )
+        apply_gradients(state, lr=1e-6)
+        state.step += 1
         times.append(time.perf_counter() - begin)
     part = sequences / (config.batch_size * config.gradient_accumulation_steps)
     return sorted(times[1:])[len(times[1:]) // 2] / part  # the first one allocates
@@ -177,11 +184,42 @@ def _overfitting(epochs: float, dropout: float) -> Literal["low", "medium", "hig
     return "low" if epochs <= bearable else "medium" if epochs <= 3 * bearable else "high"
 
 
+def fit_memory(
+    model_config: ModelConfig, config: TrainConfig, device: torch.device, available: int
+) -> TrainConfig:
+    """Give ``config`` with micro-batches that fit into the ``available`` bytes of a CPU's memory.
+
+    Raises MachineError where not even single windows do. A GPU says so itself when it is full.
+    """
+    if device.type != "cpu" or _rough_memory(model_config, config) < available:
+        return config
+    fitting: TrainConfig | None = config
+    while fitting is not None:
+        needed = peak_memory(model_config, fitting, device)
+        if needed <= available:
+            return fitting
+        fitting = smaller_micro_batches(fitting)
+    raise MachineError(
+        f"training needs about {needed / 1e9:.1f} GB of memory, and {available / 1e9:.1f} GB are "
+        "available",
+        "use a shorter --block-size or a smaller model (--n-embd, --n-layer)",
+    )
+
+
+def _rough_memory(model: ModelConfig, config: TrainConfig) -> int:
+    """Estimate ``peak_memory`` from above, without the second that its tools take to load."""
+    with torch.device("meta"):
+        weights = GPT(model).parameter_count()
+    per_layer = 60 * model.n_embd + 8 * model.n_head * model.block_size
+    per_token = model.n_layer * per_layer + 6 * model.vocab_size
+    return 4 * (8 * weights + config.batch_size * model.block_size * per_token)
+
+
 def peak_memory(model_config: ModelConfig, config: TrainConfig, device: torch.device) -> int:
     """Estimate the memory in bytes that training takes, torch itself not counted.
 
-    Weights, gradients and optimizer states are known; what a step keeps for its backward pass is
-    counted on tensors without numbers.
+    Weights, gradients and optimizer states are known, and so are the copies that are being saved;
+    what a step keeps for its backward pass is counted on tensors without numbers.
     """
     kept: dict[int, Tensor] = {}
 
@@ -199,7 +237,7 @@ def peak_memory(model_config: ModelConfig, config: TrainConfig, device: torch.de
             model(ids, ids)
         states = make_optimizers(model, config).memory()
     saved = sum(t.untyped_storage().nbytes() for key, t in kept.items() if key not in own)
-    return round(_PASSING * saved) + states
+    return round(_PASSING * saved) + states * (2 if device.type == "cpu" else 1)
 
 
 _PASSING = 1.3

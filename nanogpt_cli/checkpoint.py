@@ -7,10 +7,11 @@ that may be in it; bringing old ones up to date is the business of ``migrate``.
 
 import warnings
 import zipfile
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from types import NoneType
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import torch
 from torch import Tensor
@@ -43,15 +44,34 @@ class Checkpoint:
     training: dict[str, Any] | None = None
     """Optimizer, RNGs and counters, in ``last.pt`` only."""
 
-    def save(self, path: Path) -> None:
-        """Write the checkpoint whole or not at all. Raises MachineError."""
+    def save(self, path: Path, given_up: Callable[[], bool] = lambda: False) -> None:
+        """Write the checkpoint whole or not at all, the latter where it is ``given_up`` meanwhile.
+
+        Raises MachineError.
+        """
         content = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "config"}
         content |= {"format": FORMAT, "version": VERSION, "model_config": asdict(self.config)}
         try:
             with atomic_write(path) as file:
-                torch.save(content, file)
+                torch.save(content, cast(IO[bytes], _Target(file, given_up)))
         except RuntimeError as error:  # torch's own writer reports a full disk this way
             raise MachineError(f"cannot write {path}: {error}", "free some space") from error
+
+
+@dataclass
+class _Target:
+    """A file that refuses to be written further once the save is given up."""
+
+    file: IO[bytes]
+    given_up: Callable[[], bool]
+
+    def write(self, data: bytes) -> int:
+        if self.given_up():
+            raise InterruptedError("given up")
+        return self.file.write(data)
+
+    def flush(self) -> None:
+        self.file.flush()
 
 
 _KINDS: dict[str, tuple[type, ...]] = {

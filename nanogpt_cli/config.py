@@ -42,8 +42,11 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def parse_duration(text: str | float) -> float:
-    """Read ``90``, ``90s``, ``20m`` or ``1.5h`` as seconds. Raises UsageError for anything else."""
+def parse_duration(text: str | float, name: str = "time") -> float:
+    """Read ``90``, ``90s``, ``20m`` or ``1.5h`` as seconds.
+
+    Raises UsageError for anything else, naming the flag of the field ``name``.
+    """
     units = {"s": 1.0, "m": 60.0, "h": 3600.0}
     number, unit = str(text).strip().lower(), 1.0
     if number[-1:] in units:
@@ -51,7 +54,20 @@ def parse_duration(text: str | float) -> float:
     try:
         return float(number) * unit
     except ValueError:
-        raise UsageError(f"--time {text} is no time", "write 90s, 20m or 1.5h") from None
+        raise UsageError(f"{flag(name)} {text} is no time", "write 90s, 20m or 1.5h") from None
+
+
+def parse_interval(text: str) -> tuple[int, float]:
+    """Read how often to save: ``500`` is (500, 0.0), in steps, and ``5m`` (0, 300.0), in seconds.
+
+    Raises UsageError for anything else.
+    """
+    if text.strip().isdecimal():
+        return int(text), 0.0
+    seconds = parse_duration(text, "save_every")
+    if not 0 <= seconds < math.inf:
+        raise UsageError(f"--save-every {text} is out of range", "write 500, 30s or 5m")
+    return 0, seconds
 
 
 def check_ranges(config: Any) -> None:
@@ -168,10 +184,17 @@ class TrainConfig:
     patience: int = setting(
         0, "Stop after this many evaluations without a better one; 0 is never.", min=0
     )
+    sample_tokens: int = setting(64, "Tokens of the sample at each evaluation; 0 is none.", min=0)
+
+    save_every: str = setting(
+        "1m", "How often last.pt is written: steps (500) or time (30s, 5m); 0 is at the end only."
+    )
+    keep: int = setting(
+        1, "How many of the newest states stay: beyond 1, also as step-N.pt beside last.pt.", min=1
+    )
     always_save_checkpoint: bool = setting(
         False, "Let ckpt.pt follow the newest weights instead of the best ones."
     )
-    sample_tokens: int = setting(64, "Tokens of the sample at each evaluation; 0 is none.", min=0)
 
     device: str = setting("auto", "auto, cpu, mps, cuda or cuda:N.")
     dtype: DType = setting("auto", "Precision: auto, float32, bfloat16 or float16.")
@@ -181,6 +204,7 @@ class TrainConfig:
     def __post_init__(self) -> None:
         """Check that the numbers fit together."""
         check_ranges(self)
+        parse_interval(self.save_every)
         if self.decay_lr and self.min_lr > self.learning_rate:
             raise UsageError(
                 f"--min-lr {self.min_lr:g} is above --learning-rate {self.learning_rate:g}",

@@ -163,7 +163,18 @@ def windows(tokens: Tokens, starts: npt.NDArray[np.int64], block_size: int) -> t
 def training_batch(
     tokens: Tokens, *, seed: int, index: int, batch_size: int, block_size: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Give inputs and targets (B, T) of the micro-batch number ``index``, a pure function.
+    """Give inputs and targets (B, T) of the micro-batch number ``index``, a pure function."""
+    starts = training_starts(
+        tokens, seed=seed, index=index, batch_size=batch_size, block_size=block_size
+    )
+    ids = windows(tokens, starts, block_size)
+    return ids[:, :-1], ids[:, 1:]
+
+
+def training_starts(
+    tokens: Tokens, *, seed: int, index: int, batch_size: int, block_size: int
+) -> npt.NDArray[np.int64]:
+    """Give where the windows of the micro-batch number ``index`` start (B,), a pure function.
 
     An epoch goes once over all windows of ``block_size`` in a shuffled order; each epoch cuts the
     windows at another place.
@@ -180,8 +191,7 @@ def training_batch(
         chosen = numbers // per_epoch == epoch
         order, phase = _epoch_order(seed, int(epoch), per_epoch, len(tokens), block_size)
         starts[chosen] = order[numbers[chosen] % per_epoch] * block_size + phase
-    ids = windows(tokens, starts, block_size)
-    return ids[:, :-1], ids[:, 1:]
+    return starts
 
 
 @lru_cache(maxsize=2)

@@ -1,10 +1,13 @@
 """What the machine offers: device, precision, and whether torch.compile works here."""
 
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
+from pathlib import Path
 from typing import cast
 
+import psutil
 import torch
 
 from nanogpt_cli.config import DType
@@ -51,6 +54,25 @@ def cpu_has_bfloat16() -> bool:
     """Tell whether this processor multiplies bfloat16 matrices in hardware (AMX, AVX-512 BF16)."""
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
+
+
+def available_memory() -> int:
+    """Give the bytes of memory that this process may still take, on the CPU's side.
+
+    The least of what the machine has free, of a container's limit and of ``ulimit -v``.
+    """
+    process = psutil.Process().memory_info()
+    found = [int(psutil.virtual_memory().available)]
+    container = Path("/sys/fs/cgroup/memory.max")
+    if container.is_file() and (limit := container.read_text().strip()).isdecimal():
+        found.append(int(limit) - int(process.rss))
+    if sys.platform != "win32":
+        import resource
+
+        limit_as, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if limit_as != resource.RLIM_INFINITY:
+            found.append(limit_as - int(process.vms))
+    return max(0, min(found))
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[object]:

@@ -7,7 +7,8 @@
     |-- MachineError        5   disk full, read-only, out of memory
     `-- DivergedError       6   the loss is no longer a number
 
-Any other exception is a bug and keeps its traceback.
+Memory that runs out is the machine's too, whatever exception says so: ``is_out_of_memory``. Any
+other exception is a bug and keeps its traceback.
 """
 
 
@@ -50,3 +51,12 @@ class DivergedError(NanoGPTError):
     """Training produced a loss that is not a finite number."""
 
     exit_code = 6
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Tell whether memory ran out: Python's, a device's, or that of torch's allocator on a CPU."""
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError)
+        and ("out of memory" in text or "can't allocate memory" in text)
+    )

@@ -4,6 +4,10 @@
     train       step, time, tokens, loss, lr, grad_norm, tokens_per_sec
     eval        step, time, tokens, train_loss, val_loss, bits_per_byte
     sample, checkpoint
+    spike       step, loss, mean: a loss far above those before it
+    skipped     step, loss, windows, norms: a gradient that was no number moved nothing
+    diverged    the same, and the losses that led there
+    memory      step, batch_size, gradient_accumulation_steps from here on
     end         reason
 
 ``time`` is seconds of training so far, across resumes. A number that is not finite is null. The
@@ -44,6 +48,11 @@ class MetricsLog:
     def write(self, event: str, **fields: Any) -> None:
         """Append one line; numbers that are not finite become null."""
         self._append(dump_line({"event": event, **fields}))
+
+    def sync(self) -> None:
+        """Wait until all that was written is on the disk."""
+        with machine_errors(self.path):
+            os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Close the file; closing twice is harmless."""

@@ -24,10 +24,10 @@ from nanogpt_cli.config import (
     preset_for,
 )
 from nanogpt_cli.dataset import Dataset, open_dataset
-from nanogpt_cli.device import find_device
+from nanogpt_cli.device import available_memory, find_device
 from nanogpt_cli.errors import CheckpointError, DataError, UsageError
 from nanogpt_cli.optim import fitted_learning_rate
-from nanogpt_cli.runs import BEST, LAST, METRICS, RUNS, find_checkpoint, find_dataset
+from nanogpt_cli.runs import BEST, LAST, METRICS, RUNS, find_checkpoint, find_dataset, step_files
 from nanogpt_cli.train import Run
 
 
@@ -86,6 +86,7 @@ def _new(request: Request) -> Run:
             f"wide, dropout {model_config.dropout:g}"
         )
     config = _settings(TrainConfig, _adapted(base, asked, model_config), asked)
+    config = _fitting(model_config, config, device, notes)
     folder = request.out_dir or _free_folder(
         f"{data.folder.resolve().name}-{model_config.pos_embd}"
     )
@@ -98,15 +99,8 @@ def _new(request: Request) -> Run:
 def _resumed(request: Request) -> Run:
     asked = _checked(request.settings)
     path = find_checkpoint(str(request.out_dir) if request.out_dir else None, last=True)
-    notes = []
-    try:
-        start = migrate.load(path)
-    except CheckpointError as error:
-        best = path.with_name(BEST)
-        if path == best or not best.exists():
-            raise
-        notes.append(f"{error.message}; going on from {best}, the last good one")
-        path, start = best, migrate.load(best)
+    notes: list[str] = []
+    path, start = _last_good(path, notes)
     data = open_dataset(find_dataset(request.data or start.data.get("folder")))
     _refuse_differences(start, asked, data, free={"dropout"})
     known = start.data.get("fingerprint")
@@ -119,6 +113,8 @@ def _resumed(request: Request) -> Run:
     if model_config.block_size > _longest_block(data):
         raise _too_short(data, model_config)
     notes.append(f"resuming {path} at step {start.step:,}")
+    config = _settings(TrainConfig, start.train_config, asked)
+    config = _fitting(model_config, config, find_device(config.device), notes)
     keep, original = None, path.with_name(f"{path.stem}_original{path.suffix}")
     if path.name == BEST and "fingerprint" not in start.data and not original.exists():
         keep = (path, original)  # nanoGPT's, which this run's own ckpt.pt will replace
@@ -127,12 +123,47 @@ def _resumed(request: Request) -> Run:
         data,
         path.parent,
         model_config,
-        _settings(TrainConfig, start.train_config, asked),
+        config,
         start,
         resume=True,
         keep=keep,
         notes=(*data.notes, *notes),
     )
+
+
+def _last_good(path: Path, notes: list[str]) -> tuple[Path, Checkpoint]:
+    """Load a state to go on from; where it is damaged, the newest sound one of its folder.
+
+    Raises CheckpointError where there is none, for the first.
+    """
+    others = (*step_files(path.parent), path.with_name(BEST)) if path.name == LAST else ()
+    first: CheckpointError | None = None
+    for candidate in (path, *others):
+        try:
+            start = migrate.load(candidate)
+        except CheckpointError as error:
+            first = first or error
+            continue
+        if first:
+            notes.append(f"{first.message}; going on from {candidate}, the last good one")
+        return candidate, start
+    assert first is not None
+    raise first
+
+
+def _fitting(
+    model_config: ModelConfig, config: TrainConfig, device: torch.device, notes: list[str]
+) -> TrainConfig:
+    """Cut the micro-batches until they fit into memory. Raises MachineError where none does."""
+    available = available_memory() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    fitting = budget.fit_memory(model_config, config, device, available)
+    if fitting is not config:
+        notes.append(
+            f"{available / 1e9:.1f} GB of memory are available: "
+            f"{fitting.gradient_accumulation_steps} micro-batches of {fitting.batch_size}, "
+            "the same tokens per step"
+        )
+    return fitting
 
 
 def _settings(kind: type, *layers: Mapping[str, Any]) -> Any:
@@ -155,6 +186,8 @@ def _typed(name: str, value: Any) -> Any:
         return value
     if name == "time" and isinstance(value, str):
         return parse_duration(value)
+    if name == "save_every" and type(value) is int:
+        return str(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
         if wanted is float:
             return float(value) if abs(value) < 2**63 else math.inf

@@ -10,6 +10,17 @@ RUNS, DATASETS = Path("out"), Path("data")
 BEST, LAST, METRICS = "ckpt.pt", "last.pt", "metrics.jsonl"
 
 
+def step_file(step: int) -> str:
+    """Name the state of a step that is kept beside ``last.pt``."""
+    return f"step-{step:08d}.pt"
+
+
+def step_files(folder: Path) -> list[Path]:
+    """List the states that are kept beside ``last.pt``, the newest first."""
+    pattern = "step-" + 8 * "[0-9]" + "*.pt"
+    return sorted(folder.glob(pattern), key=lambda p: (len(p.name), p.name), reverse=True)
+
+
 def newest(files: Iterable[Path]) -> Path | None:
     """Give the file modified last, if there is one."""
     return max(files, key=lambda p: p.stat().st_mtime, default=None)

@@ -1,8 +1,7 @@
 """Training: the state, one step, and the loop around it.
 
 The loop talks to the outside through a ``Reporter``; it knows no screen and no command line. What a
-run computes depends on its settings alone: batches are a function of seed and step, and every other
-random number comes from generators that are saved with the state.
+run computes depends on its settings alone: batches and dropout are functions of seed and step.
 
 Shape letters: B batch, T tokens (block_size).
 """
@@ -13,29 +12,38 @@ import platform
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import filelock
+import numpy as np
 import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from nanogpt_cli import __version__, files, metrics
 from nanogpt_cli.checkpoint import Checkpoint
-from nanogpt_cli.config import ModelConfig, SampleConfig, TrainConfig, tokens_per_step
-from nanogpt_cli.dataset import Dataset, training_batch
+from nanogpt_cli.config import (
+    ModelConfig,
+    SampleConfig,
+    TrainConfig,
+    parse_interval,
+    tokens_per_step,
+)
+from nanogpt_cli.dataset import Dataset, training_starts, windows
 from nanogpt_cli.device import autocast, find_device, find_dtype, try_compile
 from nanogpt_cli.distributed import World, join_world
-from nanogpt_cli.errors import DivergedError, UsageError
+from nanogpt_cli.errors import DivergedError, MachineError, UsageError, is_out_of_memory
 from nanogpt_cli.evaluate import Loss, evaluate_loss, token_byte_counts
 from nanogpt_cli.generate import Decoder, Reply, sampling_generator, stream_reply
 from nanogpt_cli.model import GPT
 from nanogpt_cli.optim import Optimizers, learning_rate, make_optimizers
 from nanogpt_cli.runs import BEST, LAST, METRICS
+from nanogpt_cli.saver import Saver
+from nanogpt_cli.signals import StopRequestedError, StopSignals
+from nanogpt_cli.watch import Watch
 
 EVALUATIONS = 10
 """How many evaluations a run has where no interval is asked for."""
@@ -74,6 +82,7 @@ class TrainState:
     evaluated_at: int = -1
     """The step of the last evaluation, so that a resumed run does not repeat it."""
     evaluations: int = 0
+    watch: Watch = field(default_factory=Watch)
 
 
 @dataclass(frozen=True)
@@ -138,55 +147,24 @@ class Reporter:
         """Hear how the run ended, its state saved."""
 
 
-class StopRequestedError(Exception):
-    """Raised inside an evaluation or a sample when the run has been asked to stop."""
-
-
-class StopSignals:
-    """Listens for SIGINT and SIGTERM: the first asks the run to stop, a second SIGINT ends it."""
-
-    def __init__(self) -> None:
-        self.received = 0
-
-    @contextmanager
-    def listening(self) -> Iterator["StopSignals"]:
-        """Listen within this context, then give the signals back."""
-        before = {s: signal.signal(s, self._on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
-        try:
-            yield self
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self.received and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        self.received = number
-
-    def check(self) -> None:
-        """Raise StopRequestedError if a signal has come."""
-        if self.received:
-            raise StopRequestedError
-
-
-def train_step(
+def compute_gradients(
     state: TrainState,
     forward: nn.Module,
     batch: Callable[[int], tuple[torch.Tensor, torch.Tensor]],
     config: TrainConfig,
     *,
-    lr: float,
     world: World,
     precision: Callable[[], Any] = nullcontext,
     scaler: "torch.amp.GradScaler | None" = None,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Make one optimizer step; give its mean loss and the gradient's norm, as tensors.
+) -> tuple[float, float]:
+    """Add up the gradients of a step's micro-batches; give their mean loss and the norm.
 
     ``forward`` is the model as it is called: compiled, or wrapped for many processes. ``batch``
-    gives the inputs and targets (B, T) of a micro-step.
+    gives the inputs and targets (B, T) of a micro-step. A norm that is finite has been clipped.
     """
     mine = world.micro_steps(config.gradient_accumulation_steps)
     total = torch.zeros((), device=next(state.model.parameters()).device)
+    state.optimizers.zero_grad()
     for micro in mine:
         inputs, targets = batch(micro)
         last = micro == mine[-1]
@@ -203,15 +181,23 @@ def train_step(
     if scaler:
         for part in state.optimizers.parts:
             scaler.unscale_(part)
-    clip = config.grad_clip or math.inf
-    norm = nn.utils.clip_grad_norm_(state.model.parameters(), clip)
+    parameters = [p for p in state.model.parameters() if p.grad is not None]
+    norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+    if config.grad_clip:
+        clipped = torch.where(norm.isfinite(), norm, 0.0)  # what is no number stays as it is
+        nn.utils.clip_grads_with_norm_(parameters, config.grad_clip, clipped)
+    mean_loss, norm_value = torch.stack([total, norm]).tolist()
+    return mean_loss, norm_value
+
+
+def apply_gradients(
+    state: TrainState, lr: float, scaler: "torch.amp.GradScaler | None" = None
+) -> None:
+    """Make the optimizer step that the gradients ask for."""
     state.optimizers.set_lr(lr)
     state.optimizers.step(scaler)
     if scaler:
         scaler.update()
-    state.optimizers.zero_grad()
-    state.step += 1
-    return total, norm
 
 
 def train(run: Run, reporter: Reporter | None = None) -> Outcome:
@@ -269,11 +255,14 @@ class _Loop:
         model.to(device)
         self.state = TrainState(model, make_optimizers(model, config))
         self.scaler = torch.amp.GradScaler() if self.dtype == torch.float16 else None
-        self.forward = self._wrap(model)
-        if world.rank:
-            torch.manual_seed(config.seed + world.rank)  # each process drops out other units
+        self.forward: nn.Module = model
         if run.resume and run.start is not None:
-            self._restore(run.start)  # after compiling, which draws random numbers
+            self._restore(run.start)
+        self.save_every = parse_interval(config.save_every)
+        self.saved_at: int | None = None
+        """The step of the state that was saved last."""
+        self.saved_when = self.safe_when = 0.0
+        """When that was, and when the state was the present one that is surely on the disk."""
         self.evaluation_seconds = 0.0
         """How long the last evaluation took, with what it saves."""
         self.evaluation_ended = 0.0
@@ -285,7 +274,9 @@ class _Loop:
         wanted = self.config.compile
         forward: nn.Module = model
         if wanted or (wanted is None and self.device.type == "cuda"):
-            forward = try_compile(model, self._batch(0)[0], self.precision, self.reporter.note)
+            # processes compile together, and none may leave the others waiting
+            with self.signals.interrupting() if self.world.size == 1 else nullcontext():
+                forward = try_compile(model, self._batch(0)[0], self.precision, self.reporter.note)
         if self.world.size > 1:
             forward = DistributedDataParallel(
                 forward, device_ids=[self.device.index] if self.device.type == "cuda" else None
@@ -294,13 +285,9 @@ class _Loop:
 
     def _batch(self, micro: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Give the inputs and targets (B, T) of a micro-step of the present step."""
-        inputs, targets = training_batch(
-            self.run.dataset.train,
-            seed=self.config.seed,
-            index=self.state.step * self.config.gradient_accumulation_steps + micro,
-            batch_size=self.config.batch_size,
-            block_size=self.run.model_config.block_size,
-        )
+        block_size = self.run.model_config.block_size
+        ids = windows(self.run.dataset.train, self._starts(micro), block_size)  # B, T + 1
+        inputs, targets = ids[:, :-1], ids[:, 1:]
         if self.device.type == "cuda":
             inputs, targets = inputs.pin_memory(), targets.pin_memory()
         return (
@@ -308,19 +295,42 @@ class _Loop:
             targets.to(self.device, non_blocking=True),
         )
 
+    def _starts(self, micro: int) -> Any:
+        """Give where in the training text a micro-step's windows start (B,)."""
+        return training_starts(
+            self.run.dataset.train,
+            seed=self.config.seed,
+            index=self.state.step * self.config.gradient_accumulation_steps + micro,
+            batch_size=self.config.batch_size,
+            block_size=self.run.model_config.block_size,
+        )
+
     # --- the loop -----------------------------------------------------------------------------
 
     def run_to_end(self) -> Outcome:
         """Run until there is a reason to stop."""
-        if not self.world.is_main:
-            return self._loop(None)
-        if self.config.eval_only:
-            self.state.evaluated_at = -1
-            self.reporter.start(self.run, self.state.model, self.device)
-            with metrics.MetricsLog(Path(os.devnull)) as nowhere:
-                outcome = self._loop(nowhere)
-            self.reporter.end(outcome)
-            return outcome
+        with self.signals.listening():
+            if not self.world.is_main:
+                self._prepare()
+                return self._loop(None, None)
+            if self.config.eval_only:
+                return self._evaluate_only()
+            return self._run_and_save()
+
+    def _prepare(self) -> None:
+        """Compile and wrap the model, unless a signal comes first."""
+        with suppress(StopRequestedError):
+            self.forward = self._wrap(self.state.model)
+
+    def _evaluate_only(self) -> Outcome:
+        self.state.evaluated_at = -1
+        self.reporter.start(self.run, self.state.model, self.device)
+        with metrics.MetricsLog(Path(os.devnull)) as nowhere:
+            outcome = self._loop(nowhere, None)
+        self.reporter.end(outcome)
+        return outcome
+
+    def _run_and_save(self) -> Outcome:
         path = self.run.out_dir / METRICS
         cut = metrics.truncate(path, self.state.step) if self.run.resume else 0
         if cut:
@@ -330,9 +340,11 @@ class _Loop:
                 path.unlink()
         with metrics.MetricsLog(path) as log:
             log.write("run", **self._description())
+            self._prepare()
             self.reporter.start(self.run, self.state.model, self.device)
             try:
-                outcome = self._loop(log)
+                with Saver(self.run.out_dir, self.config.keep) as saver:
+                    outcome = self._loop(log, saver)
             except DivergedError:
                 log.write("end", step=self.state.step, reason="diverged")
                 raise
@@ -340,29 +352,29 @@ class _Loop:
         self.reporter.end(outcome)
         return outcome
 
-    def _loop(self, log: metrics.MetricsLog | None) -> Outcome:
+    def _loop(self, log: metrics.MetricsLog | None, saver: Saver | None) -> Outcome:
         state = self.state
         begun = time.perf_counter() - state.seconds
-        with self.signals.listening():
-            while True:
-                try:
-                    if log and self._evaluation_due():
-                        before = time.perf_counter()
-                        self._evaluate(log)
-                        self._save(LAST)
-                        self.evaluation_ended = time.perf_counter()
-                        self.evaluation_seconds = self.evaluation_ended - before
-                except StopRequestedError:
-                    pass  # what was left out of the evaluation, a resumed run makes up for
-                state.seconds = time.perf_counter() - begun
-                if self.config.time:
-                    state.seconds = self.world.from_main(state.seconds, self.device)
-                reason = self._reason_to_stop()
-                if reason is not None:
-                    break
-                self._step(log, begun)
-            if log:
-                self._save(LAST)
+        while True:
+            try:
+                if log and self._evaluation_due():
+                    before = time.perf_counter()
+                    self._evaluate(log, saver)
+                    self.evaluation_ended = time.perf_counter()
+                    self.evaluation_seconds = self.evaluation_ended - before
+            except StopRequestedError:
+                pass  # a resumed run evaluates in its place
+            state.seconds = time.perf_counter() - begun
+            if self.config.time:
+                state.seconds = self.world.from_main(state.seconds, self.device)
+            reason = self._reason_to_stop()
+            if log and saver and (reason is not None or self._save_due(saver)):
+                self._save(saver, LAST, log)
+            if reason is not None:
+                break
+            self._step(log, begun)
+        if saver:
+            saver.wait(BEST, LAST)
         best = state.best_val_loss if math.isfinite(state.best_val_loss) else None
         return Outcome(reason, state.step, state.seconds, best, self.run.out_dir)
 
@@ -371,58 +383,139 @@ class _Loop:
         lr = learning_rate(config, state.step, self._decay_end())
         if self.since is None:
             self.since = time.perf_counter(), state.tokens
-        loss, norm = train_step(
-            state,
-            self.forward,
-            self._batch,
-            config,
-            lr=lr,
-            world=self.world,
-            precision=self.precision,
-            scaler=self.scaler,
-        )
+        loss, norm = self._gradients(log)
+        if self._usable(log, loss, norm, lr):
+            apply_gradients(state, lr, self.scaler)
+        state.optimizers.zero_grad()
+        state.step += 1
         state.tokens += self._tokens_per_step()
-        logged = state.step % config.log_interval == 0
-        if not logged and self.device.type == "cuda":
-            return  # reading the loss would make the GPU wait
-        value = float(loss)
-        if not math.isfinite(value):
-            raise self._diverged(value)
+        usual = state.watch.add(state.step, loss, norm)
         now = time.perf_counter()
         state.seconds = now - begun
         rate = (state.tokens - self.since[1]) / (now - self.since[0])
+        logged = state.step % config.log_interval == 0
         if logged:
             self.since = None
-        report = StepReport(
-            step=state.step,
-            loss=value,
-            lr=lr,
-            grad_norm=float(norm),
-            tokens_per_sec=rate,
-            fraction=self._fraction(),
-            seconds=state.seconds,
+        self.reporter.step(
+            StepReport(
+                step=state.step,
+                loss=loss,
+                lr=lr,
+                grad_norm=norm,
+                tokens_per_sec=rate,
+                fraction=self._fraction(),
+                seconds=state.seconds,
+            )
         )
-        self.reporter.step(report)
+        if log and usual is not None:
+            self.reporter.note(f"the loss leaped to {loss:.3f} at step {state.step:,}")
+            log.write("spike", step=state.step, loss=loss, mean=usual, grad_norm=norm)
         if log and logged:
             log.write(
                 "train",
                 step=state.step,
                 time=round(state.seconds, 3),
                 tokens=state.tokens,
-                loss=value,
+                loss=loss,
                 lr=lr,
-                grad_norm=report.grad_norm,
-                tokens_per_sec=round(report.tokens_per_sec, 1),
+                grad_norm=norm,
+                tokens_per_sec=round(rate, 1),
             )
+
+    def _gradients(self, log: metrics.MetricsLog | None) -> tuple[float, float]:
+        """Compute the step's gradients; where memory runs out, in smaller micro-batches."""
+        while True:
+            torch.manual_seed(step_seed(self.config.seed, self.state.step, self.world.rank))
+            try:
+                return compute_gradients(
+                    self.state,
+                    self.forward,
+                    self._batch,
+                    self.config,
+                    world=self.world,
+                    precision=self.precision,
+                    scaler=self.scaler,
+                )
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+            self._use_less_memory(log)
+
+    def _use_less_memory(self, log: metrics.MetricsLog | None) -> None:
+        """Cut the micro-batches; a step sees the same windows as before."""
+        config = smaller_micro_batches(self.config)
+        if config is None or self.world.size > 1:
+            raise MachineError(
+                f"out of memory at step {self.state.step} of {self.run.out_dir}",
+                "use a smaller --batch-size with more --gradient-accumulation-steps"
+                if config
+                else "use a shorter --block-size or a smaller model (--n-embd, --n-layer)",
+            )
+        self.config = config
+        self.state.optimizers.zero_grad()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        sizes = {k: getattr(config, k) for k in ("batch_size", "gradient_accumulation_steps")}
+        self.reporter.note(
+            f"out of memory: going on with {sizes['gradient_accumulation_steps']} micro-batches "
+            f"of {sizes['batch_size']}, the same tokens per step"
+        )
+        if log:
+            log.write("memory", step=self.state.step, **sizes)
+
+    def _usable(self, log: metrics.MetricsLog | None, loss: float, norm: float, lr: float) -> bool:
+        """Tell whether the gradients may move the weights. Raises DivergedError."""
+        watch, at = self.state.watch, self.state.step + 1
+        if math.isfinite(norm) and math.isfinite(loss):
+            watch.skipped = 0
+            return True
+        # every process has the same norm, but its own loss
+        lost = self.world.agree(int(not math.isfinite(loss)), self.device)
+        if self.scaler and not lost and self.scaler.get_scale() >= 1:
+            return True  # in fp16 that happens: the scaler skips the step, and scales less
+        watch.skipped += 1
+        event = "diverged" if lost or watch.skipped > 1 else "skipped"
+        if log:
+            log.write(event, **self._what_led_here(at, loss, norm, lr))
+        if event == "diverged":
+            raise self._diverged(
+                f"the loss became {loss}" if lost else "two gradients in a row were no numbers", at
+            )
+        self.reporter.note(f"the gradient of step {at:,} was no number and is skipped")
+        return False
+
+    def _what_led_here(self, step: int, loss: float, norm: float, lr: float) -> dict[str, Any]:
+        """Describe a step whose loss or gradient is no number, before it is forgotten."""
+        windows = [
+            self._starts(micro).tolist() for micro in range(self.config.gradient_accumulation_steps)
+        ]
+        return {
+            "step": step,
+            "loss": loss,
+            "grad_norm": norm,
+            "lr": lr,
+            "windows": windows,
+            "recent": self.state.watch.led_here(),
+            "norms": {
+                name: {"weight": float(p.detach().norm()), "grad": float(p.grad.norm())}
+                for name, p in self.state.model.named_parameters()
+                if p.grad is not None
+            },
+        }
 
     def _tokens_per_step(self) -> int:
         return tokens_per_step(self.run.model_config, self.config)
 
-    def _diverged(self, loss: float) -> DivergedError:
+    def _diverged(self, what: str, step: int) -> DivergedError:
+        good = (
+            f"{LAST} holds the good state of step {self.saved_at}"
+            if self.saved_at is not None
+            else f"{BEST} holds the best state before"
+        )
         return DivergedError(
-            f"the loss became {loss} at step {self.state.step} of {self.run.out_dir}",
-            f"try a lower --learning-rate than {self.config.learning_rate:g}; "
-            f"{LAST} holds the last good state",
+            f"{what} at step {step} of {self.run.out_dir}",
+            f"try a lower --learning-rate than {self.config.learning_rate:g}; {good}, and "
+            f"{METRICS} what led here",
         )
 
     def _fraction(self) -> float:
@@ -477,7 +570,8 @@ class _Loop:
             return rested and self._fraction() * EVALUATIONS >= state.evaluations
         return state.step % max(1, config.max_iters // EVALUATIONS) == 0
 
-    def _evaluate(self, log: metrics.MetricsLog) -> None:
+    def _evaluate(self, log: metrics.MetricsLog, saver: Saver | None) -> None:
+        """Measure both splits and let the model write; all of it, or where a signal comes none."""
         state, config, dataset = self.state, self.config, self.run.dataset
         self.since = None
         limit = config.eval_iters * config.batch_size or None
@@ -494,16 +588,18 @@ class _Loop:
 
         val = measure(dataset.val, limit)
         if not math.isfinite(val.nats):
-            raise self._diverged(val.per_token)
+            log.write("diverged", step=state.step, val_loss=val.nats, recent=state.watch.led_here())
+            raise self._diverged(f"the validation loss became {val.per_token}", state.step)
         block_size = self.run.model_config.block_size
         train = measure(dataset.train, limit or max(1, val.tokens // block_size))
+        sample = self._sample() if config.sample_tokens else None
         best = val.per_token < state.best_val_loss
         state.evaluated_at = state.step
         state.evaluations += 1
         state.evals_since_best = 0 if best else state.evals_since_best + 1
         state.best_val_loss = min(state.best_val_loss, val.per_token)
-        if best or config.always_save_checkpoint:
-            self._save(BEST, val.per_token)
+        if saver and (best or config.always_save_checkpoint):
+            self._save(saver, BEST, log, val.per_token)
             log.write("checkpoint", step=state.step, file=BEST)
         bpb = val.bits_per_byte
         log.write(
@@ -517,11 +613,13 @@ class _Loop:
             val_tokens=val.tokens,
         )
         self.reporter.evaluation(EvalReport(state.step, train.per_token, val.per_token, bpb, best))
-        if config.sample_tokens:
-            self._sample(log)
+        if sample:
+            prompt, text = sample
+            log.write("sample", step=state.step, prompt=prompt, text=text)
+            self.reporter.sample(state.step, prompt, text)
 
-    def _sample(self, log: metrics.MetricsLog) -> None:
-        """Let the model go on from a fixed beginning of the validation text."""
+    def _sample(self) -> tuple[str, str]:
+        """Let the model go on from a fixed beginning of the validation text; give both."""
         dataset = self.run.dataset
         words, prompt = dataset.tokenizer, _sample_prompt(dataset, self.run.model_config)
         sampling = SampleConfig(max_tokens=self.config.sample_tokens)
@@ -536,16 +634,42 @@ class _Loop:
                 self.signals.check()
         finally:
             self.state.model.train()
-        before = words.decode(prompt)
-        log.write("sample", step=self.state.step, prompt=before, text=reply.text)
-        self.reporter.sample(self.state.step, before, reply.text)
+        return words.decode(prompt), reply.text
 
     # --- saving and going on ------------------------------------------------------------------
 
-    def _save(self, name: str, val_loss: float | None = None) -> None:
-        if self.config.eval_only:
-            return
+    def _save_due(self, saver: Saver) -> bool:
+        """Tell whether to save now; with an interval of time, wait where the disk lags behind.
+
+        The first save comes before the first step: a killed run goes on from there, exactly. An
+        interval of time lasts until a save is on the disk, so that no more than that is ever lost.
+        """
+        steps, seconds = self.save_every
+        lagging = saver.is_writing(LAST)
+        if self.saved_at == self.state.step or not (steps or seconds):
+            return False
+        if self.saved_at is None:
+            return True
+        if steps:
+            return self.state.step % steps == 0
+        now = time.perf_counter()
+        if lagging and now - self.safe_when > seconds:
+            saver.wait(LAST)
+            lagging = False
+        if lagging:
+            return False
+        self.safe_when = self.saved_when
+        return now - self.saved_when > seconds - min(1.5 * saver.seconds, seconds / 2)
+
+    def _save(
+        self, saver: Saver, name: str, log: metrics.MetricsLog, val_loss: float | None = None
+    ) -> None:
+        """Save the state as it is now. Raises DivergedError where weights are no numbers."""
         state, dataset = self.state, self.run.dataset
+        norms = torch.stack(torch._foreach_norm(list(state.model.parameters())))
+        if not norms.isfinite().all():
+            log.write("diverged", step=state.step, recent=state.watch.led_here())
+            raise self._diverged("weights became no numbers", state.step)
         checkpoint = Checkpoint(
             config=self.run.model_config,
             model=state.model.state_dict(),
@@ -557,25 +681,28 @@ class _Loop:
             val_loss=val_loss,
             training=self._training_state() if name == LAST else None,
         )
-        checkpoint.save(self.run.out_dir / name)
+        saver.save(name, checkpoint, first=log.sync)
+        if name == LAST:
+            self.saved_when = time.perf_counter()
+            if self.saved_at is None:
+                self.safe_when = self.saved_when
+            self.saved_at = state.step
 
     _COUNTERS = (
         "tokens", "seconds", "best_val_loss", "evals_since_best", "evaluated_at", "evaluations"
     )  # fmt: skip
 
     def _training_state(self) -> dict[str, Any]:
-        rng: dict[str, Any] = {"cpu": torch.get_rng_state()}
-        if self.device.type == "cuda":
-            rng["cuda"] = torch.cuda.get_rng_state(self.device)
         return {
             "optimizers": self.state.optimizers.state_dict(),
             "scaler": self.scaler.state_dict() if self.scaler else None,
-            "rng": rng,
+            "watch": self.state.watch.state_dict(),
+            "machine": self._machine(),
             **{name: getattr(self.state, name) for name in self._COUNTERS},
         }
 
     def _restore(self, start: Checkpoint) -> None:
-        """Take over optimizer, counters and RNGs of the run to go on with."""
+        """Take over optimizer and counters of the run to go on with; say what is not exact."""
         state = self.state
         state.step = start.step
         saved = start.training or {}
@@ -590,11 +717,25 @@ class _Loop:
             self.reporter.note(f"the optimizer starts anew: {error}")
         if self.scaler and saved.get("scaler"):
             self.scaler.load_state_dict(saved["scaler"])
-        rng = saved.get("rng", {})
-        if "cpu" in rng:
-            torch.set_rng_state(rng["cpu"])
-        if "cuda" in rng and self.device.type == "cuda":
-            torch.cuda.set_rng_state(rng["cuda"], self.device)
+        with suppress(KeyError, TypeError, ValueError):
+            state.watch.load_state_dict(saved["watch"])
+        before, now = saved.get("machine"), self._machine()
+        if isinstance(before, dict):
+            changes = [f"{k} {before.get(k)} -> {now[k]}" for k in now if before.get(k) != now[k]]
+            if changes:
+                self.reporter.note(
+                    f"going on, but no longer bit for bit as before: {', '.join(changes)}"
+                )
+
+    def _machine(self) -> dict[str, Any]:
+        """Give what the rounding of a result depends on, beside the settings."""
+        return {
+            "torch": str(torch.__version__),
+            "threads": torch.get_num_threads(),
+            "processes": self.world.size,
+            "device": self.device.type,
+            "dtype": str(self.dtype).removeprefix("torch."),
+        }
 
     def _description(self) -> dict[str, Any]:
         """Describe the run for the log's first line."""
@@ -612,18 +753,37 @@ class _Loop:
                 "tokenizer": dataset.tokenizer.name,
             },
             "machine": {
+                **{k: v for k, v in self._machine().items() if k != "torch"},
                 "device": str(self.device),
-                "dtype": str(self.dtype).removeprefix("torch."),
-                "threads": torch.get_num_threads(),
-                "processes": self.world.size,
                 "system": platform.platform(),
             },
             "versions": {
                 "nanogpt": __version__,
-                "torch": torch.__version__,
+                "torch": str(torch.__version__),
                 "python": platform.python_version(),
             },
         }
+
+
+def step_seed(seed: int, step: int, rank: int) -> int:
+    """Give the seed of a step's dropout in the process ``rank``, a pure function."""
+    return int(np.random.SeedSequence([seed, step, rank]).generate_state(1, np.uint64)[0] >> 1)
+
+
+def smaller_micro_batches(config: TrainConfig) -> TrainConfig | None:
+    """Give settings with half the micro-batch and twice as many of them, or the nearest to it.
+
+    A step sees the same windows. None where a micro-batch is a single window.
+    """
+    size = config.batch_size
+    parts = next((n for n in range(2, size + 1) if size % n == 0), None)
+    if parts is None:
+        return None
+    return replace(
+        config,
+        batch_size=size // parts,
+        gradient_accumulation_steps=config.gradient_accumulation_steps * parts,
+    )
 
 
 def _sample_prompt(dataset: Dataset, config: ModelConfig) -> list[int]:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +11,13 @@ import pytest
 import torch
 
 from nanogpt_cli import migrate, train
-from nanogpt_cli.checkpoint import read
-from nanogpt_cli.errors import DivergedError, UsageError
+from nanogpt_cli.checkpoint import Checkpoint, read
+from nanogpt_cli.config import TrainConfig
+from nanogpt_cli.dataset import training_batch
+from nanogpt_cli.errors import DivergedError, MachineError, UsageError
 from nanogpt_cli.evaluate import evaluate_loss, token_byte_counts
 from nanogpt_cli.plan import Request, make_run
+from nanogpt_cli.saver import Saver
 
 SHAPE = {"block_size": 16, "n_layer": 2, "n_head": 2, "n_embd": 16, "batch_size": 4}
 SETTINGS = {**SHAPE, "max_iters": 12, "eval_interval": 4, "eval_iters": 2, "log_interval": 1,
@@ -45,9 +49,21 @@ def events(out, *kinds):
 
 
 def timeless(out):
-    """Give the log without what differs from run to run."""
+    """Give the log without what differs from run to run: times, and a line for each start."""
     rest = ("time", "tokens_per_sec")
-    return [{k: v for k, v in e.items() if k not in rest} for e in events(out, "train", "eval")]
+    return [
+        {k: v for k, v in e.items() if k not in rest} for e in events(out) if e["event"] != "run"
+    ]
+
+
+class Listener(train.Reporter):
+    """Keeps the notes."""
+
+    def __init__(self):
+        self.notes = []
+
+    def note(self, text):
+        self.notes.append(text)
 
 
 class StopAt(train.Reporter):
@@ -159,22 +175,6 @@ class TestRun:
         assert ckpt.tokenizer["kind"] == "char"
         assert ckpt.training is None
 
-    def test_divergence_stops_and_keeps_the_last_good_state(self, monkeypatch):
-        run = start()
-        real, calls = train.train_step, []
-
-        def spoiled(state, *args, **kwargs):
-            calls.append(0)
-            loss, norm = real(state, *args, **kwargs)
-            return (loss * float("nan"), norm) if len(calls) == 6 else (loss, norm)
-
-        monkeypatch.setattr(train, "train_step", spoiled)
-        with pytest.raises(DivergedError) as error:
-            train.train(run)
-        assert "--learning-rate" in error.value.hint
-        assert migrate.load(Path("out/a/last.pt")).step == 4
-        assert events("out/a")[-1] == {"event": "end", "step": 6, "reason": "diverged"}
-
     def test_two_runs_cannot_share_a_folder(self):
         run = start()
         with train._only_run_in(run.out_dir), pytest.raises(UsageError, match="another run"):
@@ -190,12 +190,12 @@ class TestRun:
         before = {p: p.read_bytes() for p in Path("out/a").glob("*.*")}
         heard = []
 
-        class Listener(train.Reporter):
+        class Ears(train.Reporter):
             def evaluation(self, report):
                 heard.append(report.val_loss)
 
         run = make_run(Request({"eval_only": True}, None, Path("out/a"), "resume"))
-        assert train.train(run, Listener()).reason == "done"
+        assert train.train(run, Ears()).reason == "done"
         assert len(heard) == 1
         assert {p: p.read_bytes() for p in Path("out/a").glob("*.*")} == before
 
@@ -207,20 +207,21 @@ class TestRun:
         train.train(start("out/parts", resume=True))
         assert same(weights("out/whole"), weights("out/parts"))
 
-    def test_weights_that_are_no_numbers_are_never_saved(self, monkeypatch):
-        real = train.train_step
+    @pytest.mark.parametrize("at", [6, 8])
+    def test_weights_that_are_no_numbers_are_never_saved(self, monkeypatch, at):
+        real = train.apply_gradients
 
         def spoiled(state, *args, **kwargs):
-            result = real(state, *args, **kwargs)
-            if state.step == 8:  # an evaluation follows, before the next loss
+            real(state, *args, **kwargs)
+            if state.step == at - 1:  # a save or an evaluation follows, before the next loss
                 with torch.no_grad():
                     state.model.lm_head.weight.fill_(float("nan"))
-            return result
 
-        monkeypatch.setattr(train, "train_step", spoiled)
+        monkeypatch.setattr(train, "apply_gradients", spoiled)
         with pytest.raises(DivergedError):
-            train.train(start())
-        assert migrate.load(Path("out/a/last.pt")).step == 4
+            train.train(start(save_every="2"))
+        assert migrate.load(Path("out/a/last.pt")).step == at - 2
+        assert events("out/a", "diverged")[-1]["recent"][-1]["step"] == at
 
     def test_steps_that_are_asked_for_replace_a_time_budget(self):
         train.train(start(time=0.3))
@@ -238,22 +239,10 @@ class TestRun:
             raise RuntimeError("no compiler here\nand a long story")
 
         monkeypatch.setattr(torch, "compile", broken)
-        told = []
-
-        class Listener(train.Reporter):
-            def note(self, text):
-                told.append(text)
-
-        assert train.train(start(compile=True, max_iters=2), Listener()).reason == "done"
-        assert "no compiler here" in told[0]
-        assert "\n" not in told[0]
-
-    def test_a_second_interrupt_leaves_at_once(self):
-        signals = train.StopSignals()
-        with signals.listening():
-            os.kill(os.getpid(), signal.SIGINT)
-            with pytest.raises(KeyboardInterrupt):
-                os.kill(os.getpid(), signal.SIGINT)
+        told = Listener()
+        assert train.train(start(compile=True, max_iters=2), told).reason == "done"
+        assert "no compiler here" in told.notes[0]
+        assert "\n" not in told.notes[0]
 
     def test_bfloat16_trains_too(self):
         outcome = train.train(start(dtype="bfloat16", max_iters=30))
@@ -265,3 +254,308 @@ class TestRun:
         train.train(replace(run))
         first = events("out/b", "eval")[0]["val_loss"]
         assert first < events("out/a", "eval")[0]["val_loss"] - 0.3
+
+
+class Spoiled:
+    """Stands for ``compute_gradients``, whose result at some steps is replaced."""
+
+    def __init__(self, monkeypatch, results):
+        self.real, self.results = train.compute_gradients, results
+        monkeypatch.setattr(train, "compute_gradients", self)
+
+    def __call__(self, state, *args, **kwargs):
+        loss, norm = self.real(state, *args, **kwargs)
+        return self.results.get(state.step + 1, lambda loss, norm: (loss, norm))(loss, norm)
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.usefixtures("text_data")
+class TestDivergence:
+    @pytest.mark.parametrize("loss", [NAN, INF])
+    def test_a_loss_that_is_no_number_stops_and_says_what_led_there(self, monkeypatch, loss):
+        Spoiled(monkeypatch, {6: lambda *_: (loss, NAN)})
+        with pytest.raises(DivergedError) as error:
+            train.train(start(save_every="2", gradient_accumulation_steps=2))
+        assert error.value.exit_code == 6
+        assert "step 6" in error.value.message
+        assert "--learning-rate" in error.value.hint
+        assert "good state of step 4" in error.value.hint
+        assert migrate.load(Path("out/a/last.pt")).step == 4
+        event = events("out/a", "diverged")[0]
+        assert (event["step"], event["loss"]) == (6, None)
+        assert [past["step"] for past in event["recent"]] == [1, 2, 3, 4, 5]
+        norms = event["norms"]["lm_head.weight"]
+        assert norms["weight"] > 0 < norms["grad"]
+        assert events("out/a")[-1] == {"event": "end", "step": 5, "reason": "diverged"}
+
+    def test_the_windows_of_the_step_are_named(self, monkeypatch):
+        run = start(gradient_accumulation_steps=2)
+        Spoiled(monkeypatch, {6: lambda *_: (NAN, NAN)})
+        with pytest.raises(DivergedError):
+            train.train(run)
+        seen = []
+        for micro, starts in enumerate(events("out/a", "diverged")[0]["windows"]):
+            inputs, _ = training_batch(
+                run.dataset.train, seed=1337, index=5 * 2 + micro, batch_size=4, block_size=16
+            )
+            text = torch.from_numpy(run.dataset.train.astype(int))
+            seen += [
+                torch.equal(text[s : s + 16], row) for s, row in zip(starts, inputs, strict=True)
+            ]
+        assert seen == [True] * 8
+
+    @pytest.mark.parametrize("norm", [NAN, INF])
+    def test_one_gradient_that_is_no_number_moves_nothing(self, monkeypatch, norm):
+        moved = []
+        real = train.apply_gradients
+        monkeypatch.setattr(
+            train,
+            "apply_gradients",
+            lambda state, *a: moved.append(state.step + 1) or real(state, *a),
+        )
+        Spoiled(monkeypatch, {6: lambda loss, _: (loss, norm), 9: lambda loss, _: (loss, norm)})
+        told = Listener()
+        assert train.train(start(), told).reason == "done"
+        assert moved == [1, 2, 3, 4, 5, 7, 8, 10, 11, 12]
+        assert [(e["step"], e["grad_norm"]) for e in events("out/a", "skipped")] == [
+            (6, None), (9, None)
+        ]  # fmt: skip
+        assert "step 6" in told.notes[0]
+
+    def test_two_in_a_row_stop_the_run_even_across_a_resume(self, monkeypatch):
+        Spoiled(monkeypatch, {n: lambda loss, _: (loss, INF) for n in (6, 7)})
+        train.train(start(), StopAt(6))
+        with pytest.raises(DivergedError, match="two gradients in a row"):
+            train.train(start(resume=True))
+        assert [e["event"] for e in events("out/a", "skipped", "diverged")] == [
+            "skipped",
+            "diverged",
+        ]
+
+    def test_a_gradient_that_really_overflows_is_noticed(self):
+        run = start(grad_clip=1.0, optimizer="adamw", preset="shakespeare-char-cpu")
+        loop = train._Loop(run, train.Reporter(), torch.device("cpu"), train.World())
+        with torch.no_grad():
+            loop.state.model.transformer.ln_f.weight.fill_(1e38)
+        _, norm = loop._gradients(None)
+        assert norm in (NAN, INF) or norm != norm
+        grads = [p.grad for p in loop.state.model.parameters()]
+        assert any(g.isfinite().all() and g.abs().sum() > 0 for g in grads), "norms can be told"
+
+    def test_a_leap_of_the_loss_is_logged(self, monkeypatch):
+        Spoiled(monkeypatch, {40: lambda loss, norm: (loss + 5, norm)})
+        told = Listener()
+        train.train(start(max_iters=45), told)
+        (event,) = events("out/a", "spike")
+        assert event["step"] == 40
+        assert event["loss"] > event["mean"] + 4
+        assert "leaped" in told.notes[0]
+
+
+@pytest.mark.usefixtures("text_data")
+class TestMemory:
+    @staticmethod
+    def full_at(monkeypatch, step, most, error):
+        """Let micro-batches of more than ``most`` windows find no memory from ``step`` on."""
+        real = train._Loop._batch
+
+        def batch(loop, micro):
+            inputs, targets = real(loop, micro)
+            if loop.state.step >= step and micro and len(inputs) > most:
+                raise error
+            return inputs, targets
+
+        monkeypatch.setattr(train._Loop, "_batch", batch)
+
+    @pytest.mark.parametrize(
+        "error",
+        [
+            torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+            RuntimeError("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate"
+                         " memory: you tried to allocate 8 bytes."),
+            MemoryError(),
+        ],
+    )  # fmt: skip
+    def test_smaller_micro_batches_see_the_same_and_learn_the_same(self, monkeypatch, error):
+        settings = {
+            "batch_size": 6, "gradient_accumulation_steps": 2, "preset": "shakespeare-char-cpu",
+        }  # fmt: skip
+        train.train(start("out/whole", **settings))
+        self.full_at(monkeypatch, 5, 2, error)
+        told = Listener()
+        train.train(start("out/tight", **settings), told)
+        assert "4 micro-batches of 3" in told.notes[0]
+        assert "12 micro-batches of 1" in told.notes[1]
+        assert [e["batch_size"] for e in events("out/tight", "memory")] == [3, 1]
+        assert events("out/tight", "train")[-1]["tokens"] == 12 * 6 * 2 * 16
+        for name, tensor in weights("out/whole").items():
+            torch.testing.assert_close(tensor, weights("out/tight")[name], atol=1e-4, rtol=1e-3)
+        assert start("out/tight", resume=True).config.batch_size == 1
+
+    def test_where_a_single_window_does_not_fit_the_hint_is_a_smaller_model(self, monkeypatch):
+        self.full_at(monkeypatch, 5, 0, MemoryError())
+        with pytest.raises(MachineError, match="out of memory") as error:
+            train.train(start(save_every="2", gradient_accumulation_steps=2))
+        assert "--block-size" in error.value.hint
+        assert migrate.load(Path("out/a/last.pt")).step == 4
+
+    def test_other_errors_are_bugs(self, monkeypatch):
+        self.full_at(monkeypatch, 5, 0, RuntimeError("shapes cannot be multiplied"))
+        with pytest.raises(RuntimeError, match="multiplied"):
+            train.train(start(gradient_accumulation_steps=2))
+
+    def test_odd_sizes_are_cut_evenly(self):
+        sizes = []
+        config = TrainConfig(batch_size=45, gradient_accumulation_steps=1)
+        while config:
+            sizes.append((config.batch_size, config.gradient_accumulation_steps))
+            config = train.smaller_micro_batches(config)
+        assert sizes == [(45, 1), (15, 3), (5, 9), (1, 45)]
+
+
+@pytest.mark.usefixtures("text_data")
+class TestSaving:
+    class Steps(train.Reporter):
+        """Looks at ``last.pt`` after each step."""
+
+        def __init__(self):
+            self.saved = {}
+
+        def step(self, report):
+            path = Path("out/a/last.pt")
+            self.saved[report.step] = migrate.load(path).step if path.exists() else None
+
+    @pytest.fixture
+    def at_once(self, monkeypatch):
+        """Let each save be on the disk when it returns."""
+        real = Saver.save
+
+        def save(saver, name, *args, **kwargs):
+            real(saver, name, *args, **kwargs)
+            saver.wait(name)
+
+        monkeypatch.setattr(Saver, "save", save)
+
+    def test_an_interval_in_steps_saves_at_its_multiples(self, at_once):
+        seen = self.Steps()
+        train.train(start(save_every="3"), seen)
+        assert [seen.saved[step] for step in range(1, 13)] == [0, 0, 0, 3, 3, 3, 6, 6, 6, 9, 9, 9]
+        assert migrate.load(Path("out/a/last.pt")).step == 12
+
+    def test_an_interval_of_time_saves_that_often(self, at_once, monkeypatch):
+        clock = iter(range(10**6))  # each look at the clock is a second later
+        monkeypatch.setattr(train.time, "perf_counter", lambda: float(next(clock)))
+        seen = self.Steps()
+        train.train(start(save_every="20s", max_iters=40), seen)
+        saves = sorted(set(seen.saved.values()))
+        assert saves[0] == 0
+        assert 3 < len(saves) < 15
+
+    def test_without_an_interval_it_is_saved_at_the_end_alone(self, at_once):
+        seen = self.Steps()
+        train.train(start(save_every="0"), seen)
+        assert set(seen.saved.values()) == {None}
+        assert migrate.load(Path("out/a/last.pt")).step == 12
+
+    def test_the_loop_does_not_outrun_a_slow_disk_by_more_than_the_interval(self, monkeypatch):
+        real = Checkpoint.save
+
+        def slow(self, path, **kwargs):
+            time.sleep(0.5)
+            real(self, path, **kwargs)
+
+        monkeypatch.setattr(Checkpoint, "save", slow)
+        lost = []
+
+        class Watch(train.Reporter):
+            def step(self, report):
+                time.sleep(0.02)
+                path = Path("out/a/last.pt")
+                lost.append(report.step - (migrate.load(path).step if path.exists() else 0))
+
+        train.train(start(save_every="0.6s", max_iters=100, eval_interval=1000), Watch())
+        assert 0.02 * max(lost) < 0.6  # 1.1 if it went on during the write
+
+    def test_a_full_disk_ends_the_run_soon(self, monkeypatch):
+        def full(self, path, **kwargs):
+            raise MachineError(f"cannot write {path}: no space", "free some")
+
+        monkeypatch.setattr(Checkpoint, "save", full)
+        with pytest.raises(MachineError, match="cannot write"):
+            train.train(start(max_iters=10**6))
+
+    def test_kept_states_are_there_and_can_be_gone_on_with(self):
+        train.train(start(save_every="3", keep=2))
+        kept = [path.name for path in sorted(Path("out/a").glob("step-*"))]
+        assert kept == ["step-00000009.pt", "step-00000012.pt"]
+        whole = weights("out/a")
+        Path("out/a/step-00000012.pt").unlink()
+        Path("out/a/last.pt").write_bytes(b"torn")
+        run = start("out/a", resume=True)
+        assert run.start.step == 9
+        assert "going on from out/a/step-00000009.pt" in " ".join(run.notes)
+        train.train(run)
+        assert same(weights("out/a"), whole)
+
+
+@pytest.mark.usefixtures("text_data")
+class TestGoingOn:
+    def test_a_signal_during_the_sample_leaves_the_whole_evaluation_for_later(self, monkeypatch):
+        train.train(start("out/whole"))
+        real, calls = train.stream_reply, []
+
+        def stream(*args, **kwargs):
+            calls.append(0)
+            for piece in real(*args, **kwargs):
+                if len(calls) == 2:
+                    os.kill(os.getpid(), signal.SIGTERM)
+                yield piece
+
+        monkeypatch.setattr(train, "stream_reply", stream)
+        outcome = train.train(start("out/parts"))
+        assert (outcome.reason, outcome.step) == ("SIGTERM", 4)
+        assert [e["step"] for e in events("out/parts", "eval", "sample")] == [0, 0]
+        train.train(start("out/parts", resume=True))
+        assert timeless("out/whole") == timeless("out/parts")
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_a_signal_during_compilation_is_heeded(self, monkeypatch, number):
+        def compiles_for_long(model):
+            os.kill(os.getpid(), number)
+            time.sleep(30)
+
+        monkeypatch.setattr(torch, "compile", compiles_for_long)
+        told = Listener()
+        begun = time.perf_counter()
+        outcome = train.train(start(compile=True), told)
+        assert time.perf_counter() - begun < 20
+        assert (outcome.reason, outcome.step) == (signal.Signals(number).name, 0)
+        assert told.notes == []
+        assert migrate.load(Path("out/a/last.pt")).step == 0
+
+    @pytest.mark.parametrize(
+        ("change", "word"),
+        [({"torch": "1.0"}, "torch 1.0 -> "), ({"threads": 64}, "threads 64 -> 1"),
+         ({"processes": 8}, "processes 8 -> 1"), ({"device": "cuda"}, "device cuda -> cpu")],
+    )  # fmt: skip
+    def test_what_makes_a_resume_inexact_is_said(self, change, word):
+        train.train(start(), StopAt(3))
+        last = migrate.load(Path("out/a/last.pt"))
+        machine = last.training["machine"] | change
+        replace(last, training=last.training | {"machine": machine}).save(Path("out/a/last.pt"))
+        told = Listener()
+        assert train.train(start(resume=True), told).reason == "done"
+        assert "no longer bit for bit" in told.notes[0]
+        assert word in told.notes[0]
+
+    def test_the_same_machine_is_not_spoken_of(self):
+        train.train(start(), StopAt(3))
+        told = Listener()
+        train.train(start(resume=True), told)
+        assert told.notes == []
+
+    def test_dropout_differs_from_step_to_step_and_process_to_process(self):
+        seeds = {train.step_seed(*args) for args in [(1, 0, 0), (1, 1, 0), (1, 0, 1), (2, 0, 0)]}
+        assert len(seeds) == 4

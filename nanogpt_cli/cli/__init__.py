@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 from nanogpt_cli import __version__, ui
 from nanogpt_cli.cli import chat, evaluate, migrate_ckpt, plot_log, prepare, train
 from nanogpt_cli.cli.options import Command
-from nanogpt_cli.errors import MachineError, NanoGPTError, UsageError
+from nanogpt_cli.errors import MachineError, NanoGPTError, UsageError, is_out_of_memory
 
 
 class Commands(TyperGroup):
@@ -91,6 +91,11 @@ def run(args: list[str]) -> int:
         if isinstance(stop.__context__, BrokenPipeError):  # typer leaves with 1 there
             return _leave_pipe()
         raise
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        ui.show_error(MachineError("out of memory", _LESS_MEMORY))
+        return MachineError.exit_code
     except OSError as error:
         if error.filename is not None:
             ui.show_error(
@@ -103,6 +108,9 @@ def run(args: list[str]) -> int:
         ui.show_error(MachineError(f"cannot write the answer: {error.strerror}", "free some space"))
         return _leave_pipe(MachineError.exit_code)
     return code if isinstance(code, int) else 0
+
+
+_LESS_MEMORY = "close other programs, or use a smaller model, --batch-size or --block-size"
 
 
 def _usage_error(error: typer.TyperException) -> int:

@@ -17,9 +17,9 @@ _OPTIMIZER = (
     "lr_decay_iters", "weight_decay", "beta1", "beta2", "grad_clip",
 )  # fmt: skip
 _EVALUATION = (
-    "eval_interval", "eval_iters", "eval_only", "log_interval", "patience",
-    "always_save_checkpoint", "sample_tokens",
+    "eval_interval", "eval_iters", "eval_only", "log_interval", "patience", "sample_tokens",
 )  # fmt: skip
+_SAVING = ("save_every", "keep", "always_save_checkpoint")
 _MACHINE = ("device", "dtype", "compile", "backend")
 
 
@@ -28,6 +28,7 @@ _MACHINE = ("device", "dtype", "compile", "backend")
     budget=[(TrainConfig, _BUDGET)],
     optimizer=[(TrainConfig, _OPTIMIZER)],
     evaluation=[(TrainConfig, _EVALUATION)],
+    saving=[(TrainConfig, _SAVING)],
     machine=[(TrainConfig, _MACHINE)],
 )
 def train(

@@ -1,0 +1,54 @@
+"""SIGINT and SIGTERM while a run is under way: the first asks to stop, a second SIGINT leaves."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class StopRequestedError(BaseException):
+    """Raised inside an evaluation, a sample or a compilation when the run has been asked to stop.
+
+    No ``Exception``, so that nobody takes it for a failure of what it interrupts.
+    """
+
+
+class StopSignals:
+    """Listens for SIGINT and SIGTERM."""
+
+    def __init__(self) -> None:
+        self.received = 0
+        """The signal's number, once one has come."""
+        self._raising = False
+
+    @contextmanager
+    def listening(self) -> Iterator["StopSignals"]:
+        """Listen within this context, then give the signals back."""
+        before = {s: signal.signal(s, self._on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield self
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    @contextmanager
+    def interrupting(self) -> Iterator[None]:
+        """Let a signal raise StopRequestedError at once, for what cannot ask ``check``."""
+        self.check()
+        self._raising = True
+        try:
+            yield
+        finally:
+            self._raising = False
+
+    def check(self) -> None:
+        """Raise StopRequestedError if a signal has come."""
+        if self.received:
+            raise StopRequestedError
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self.received and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.received = number
+        if self._raising:
+            raise StopRequestedError
