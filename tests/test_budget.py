@@ -1,5 +1,7 @@
 """The dial chooses what fits the time and the text, and a forecast is near what happens."""
 
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -7,10 +9,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from nanogpt_cli import budget
+from nanogpt_cli import budget, plan
 from nanogpt_cli.config import ModelConfig, TrainConfig, tokens_per_step
 from nanogpt_cli.dataset import open_dataset
-from nanogpt_cli.errors import UsageError
+from nanogpt_cli.errors import MachineError, UsageError
 from nanogpt_cli.plan import Request, make_run
 
 CPU = torch.device("cpu")
@@ -132,3 +134,76 @@ def test_a_batch_too_large_for_anything_is_still_estimated():
 def test_no_time_is_no_budget():
     with pytest.raises(UsageError):
         TrainConfig(time=-1)
+
+
+class TestFittingIntoMemory:
+    CONFIG = TrainConfig(batch_size=64, gradient_accumulation_steps=2)
+
+    def fitted(self, share):
+        """Fit a run to a share of the memory that it would like."""
+        available = int(share * budget.peak_memory(SMALL, self.CONFIG, CPU))
+        return budget.fit_memory(SMALL, self.CONFIG, CPU, available)
+
+    def test_what_fits_stays_as_it_is(self):
+        assert self.fitted(1.0) is self.CONFIG
+        assert budget.fit_memory(SMALL, self.CONFIG, CPU, 10**12) is self.CONFIG
+
+    def test_micro_batches_are_cut_until_they_fit_and_a_step_stays_a_step(self):
+        config = self.fitted(0.5)
+        assert config.batch_size < 64
+        assert config.batch_size * config.gradient_accumulation_steps == 128
+        assert tokens_per_step(SMALL, config) == tokens_per_step(SMALL, self.CONFIG)
+
+    def test_a_model_that_cannot_fit_is_refused_with_what_it_needs(self):
+        with pytest.raises(MachineError, match=r"needs about .* GB of memory") as error:
+            self.fitted(0.01)
+        assert error.value.exit_code == 5
+        assert "--n-embd" in error.value.hint
+
+    def test_the_rough_estimate_is_above_the_exact_one(self):
+        shapes = [
+            SMALL,
+            ModelConfig(),
+            replace(SMALL, pos_embd="relative", dropout=0.2, block_size=256),
+            ModelConfig(64, 4, 4, 128, bias=True, arch="gpt2", pos_embd="default", vocab_size=65),
+        ]
+        for shape in shapes:
+            for settings in (self.CONFIG, TrainConfig(optimizer="adamw", dtype="float32")):
+                exact = budget.peak_memory(shape, settings, CPU)
+                assert budget._rough_memory(shape, settings) > exact
+
+
+def test_a_run_is_fitted_to_the_memory_that_is_there(text_data, monkeypatch):
+    def made(**settings):
+        return make_run(Request({"device": "cpu", "block_size": 32, **settings}, "data/hamlet"))
+
+    whole = made(batch_size=64)
+    needed = budget.peak_memory(whole.model_config, whole.config, CPU)
+    monkeypatch.setattr(plan, "available_memory", lambda: int(0.9 * needed))
+    run = made(batch_size=64)
+    assert (run.config.batch_size, run.config.gradient_accumulation_steps) == (32, 2)
+    assert "2 micro-batches of 32" in " ".join(run.notes)
+    monkeypatch.setattr(plan, "available_memory", lambda: 1000)
+    with pytest.raises(MachineError):
+        made()
+    assert not Path("out").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit that the system keeps")
+def test_memory_that_runs_out_all_the_same_is_the_machines_error(text_data):
+    args = ["train", "--device=cpu", "--max-iters=2", "--n-embd=512", "--n-layer=6"]
+    hidden = "import nanogpt_cli.plan as p; p._fitting = lambda model, config, *rest: config"
+    limited = f"""
+import resource, sys, torch
+{hidden}
+import psutil
+room = psutil.Process().memory_info().vms + 150_000_000
+resource.setrlimit(resource.RLIMIT_AS, (room, room))
+from nanogpt_cli.cli import run
+sys.exit(run({args}))
+"""
+    done = subprocess.run([sys.executable, "-c", limited], capture_output=True, text=True)
+    assert done.returncode == 5, done.stderr
+    assert "error: out of memory" in done.stderr
+    assert "hint:" in done.stderr
+    assert "Traceback" not in done.stderr
