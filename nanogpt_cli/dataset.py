@@ -67,6 +67,8 @@ def open_dataset(folder: Path) -> Dataset:
         notes.append(f"{folder} has no meta.json: read as nanoGPT's, tokenizer {words.name}")
     paths = {split: dataset_file(folder, f"{split}.bin") for split in ("train", "val")}
     train, val = (_map_tokens(path, dtype) for path in paths.values())
+    if _read_meta(folder) != meta:  # `prepare --force` replaced it meanwhile
+        return open_dataset(folder)
     for split, tokens in (("train", train), ("val", val)):
         _check_ids(paths[split], tokens, vocab_size)
         count = stated.get(split, {}).get("tokens", len(tokens))
