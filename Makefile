@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+AUDIT := .venv-audit
 
-.PHONY: demo test test-long lint format docs clean
+.PHONY: demo test test-long lint audit format docs clean
 
 demo: $(READY)
 	$(BIN)/nanogpt prepare --force
@@ -25,6 +26,15 @@ lint: $(READY)
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
 
+# Whether the dependencies are the ones imported, and whether a pinned version is known to be
+# vulnerable. What could not be looked up fails: an audit that asked nobody is no clean one.
+audit: $(READY) $(AUDIT)/.ready
+	$(BIN)/deptry .
+	@$(AUDIT)/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off \
+	    -r constraints.txt -r constraints-audit.txt 2>$(AUDIT)/log || { \
+	    grep '^Found' $(AUDIT)/log || \
+	    echo "error: no audit was made: $$(tail -n 1 $(AUDIT)/log)" >&2; exit 1; }
+
 format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -33,9 +43,15 @@ docs: $(READY)
 	$(BIN)/python docs/make_reference.py
 
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) $(AUDIT) build dist
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+$(AUDIT)/.ready: constraints.txt constraints-audit.txt
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check \
+	    -c constraints.txt -c constraints-audit.txt pip-audit
 	touch $@

@@ -15,7 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
@@ -25,6 +25,7 @@ from nanogpt_cli.config import check_ranges, setting
 from nanogpt_cli.dialogue import ChatFormat, ParseReport, Turn, encode_turn, tags_are_special
 from nanogpt_cli.errors import DataError, UsageError
 from nanogpt_cli.files import TEMPORARY, machine_errors, sync_folder
+from nanogpt_cli.runs import COMMITTED
 from nanogpt_cli.sources import CHUNK, Errors, Event, Format, Source, find_sources, read_events
 from nanogpt_cli.tokenizer import END_OF_TEXT, Tokenizer, named_tokenizer, train_bpe, train_char
 
@@ -146,7 +147,9 @@ def prepare(
         sources, notes = find_sources(options.inputs, options.format, stack)
         total = sum(source.path.stat().st_size for source in sources)
         out = options.out or Path("data", _stem(options, sources))
-        _refuse_existing(out, options.force)
+        with machine_errors(out):
+            _settle(out)
+            _refuse_existing(out, options.force)
         kind = options.tokenizer or ("gpt2" if options.inputs else DEMO_TOKENIZER)
         if kind != options.tokenizer and not options.inputs:
             notes.append(f"tokenizer {kind}, because gpt2's is far too large for the demo corpus")
@@ -338,9 +341,9 @@ def _write_dataset(
     about: dict[str, Any],
 ) -> dict[Split, Part]:
     """Build the whole dataset in a temporary folder, then put it in its place."""
-    base = out if out.exists() else out.parent
-    temporary = base / f".{out.resolve().name}.{os.getpid()}{TEMPORARY}"
     with machine_errors(out):
+        base = out if out.exists() else out.parent
+        temporary = base / f".{out.resolve().name}.{os.getpid()}{TEMPORARY}"
         base.mkdir(parents=True, exist_ok=True)
         _sweep(base)
         temporary.mkdir()
@@ -521,20 +524,31 @@ def _refuse_existing(out: Path, force: bool) -> None:
 def _publish(temporary: Path, out: Path) -> None:
     """Put a complete dataset in its place; other files in that folder stay as they are.
 
-    Where there is a folder already, its meta.json says nothing until the last file is in place:
-    a mixture of old and new is never taken for a dataset.
+    One rename makes the difference between the old and the new dataset. Where there is a folder
+    already, it gives the new files' folder the name under which readers prefer them to their old
+    namesakes, which they then replace one by one.
     """
+    sync_folder(temporary)
     if out.exists():
-        if any((out / name).exists() for name in _DATASET_FILES):
-            (temporary / "unfinished").write_bytes(b"{}")
-            (temporary / "unfinished").replace(out / "meta.json")
-            (out / "meta.pkl").unlink(missing_ok=True)
-        for name in ("train.bin", "val.bin", "meta.json"):
-            (temporary / name).replace(out / name)
+        temporary.rename(out / COMMITTED)
         sync_folder(out)
+        _settle(out)
     else:
         temporary.rename(out)
-    sync_folder(out.parent)
+        sync_folder(out.parent)
+
+
+def _settle(out: Path) -> None:
+    """Move the files of a committed dataset to their places, also those of a killed run."""
+    committed = out / COMMITTED
+    if not committed.is_dir():
+        return
+    for name in ("train.bin", "val.bin", "meta.json"):
+        with suppress(FileNotFoundError):  # moved before
+            (committed / name).replace(out / name)
+    (out / "meta.pkl").unlink(missing_ok=True)
+    committed.rmdir()
+    sync_folder(out)
 
 
 def _write_durably(path: Path, data: bytes) -> None:
@@ -550,13 +564,19 @@ def _sweep(folder: Path) -> None:
     if sys.platform == "win32":  # where asking for a process by its number can end it
         return
     for stale in folder.glob(f".*{TEMPORARY}"):
-        number = stale.name.split(".")[-2]
-        try:
-            os.kill(int(number), 0)
-        except (ProcessLookupError, ValueError):
+        if not _is_another_process(stale.name.split(".")[-2]):
             shutil.rmtree(stale, ignore_errors=True)
-        except OSError:
-            continue
+
+
+def _is_another_process(number: str) -> bool:
+    """Tell whether a process is alive that is not ours; a restarted container gives one number."""
+    try:
+        os.kill(int(number), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except OSError:  # it is someone else's
+        return True
+    return int(number) != os.getpid()
 
 
 def _notes(

@@ -20,6 +20,7 @@ import torch
 from nanogpt_cli import plainpickle, tokenizer
 from nanogpt_cli.dialogue import ChatFormat
 from nanogpt_cli.errors import DataError
+from nanogpt_cli.runs import dataset_file
 
 Tokens = npt.NDArray[np.uint16] | npt.NDArray[np.uint32]
 
@@ -64,13 +65,16 @@ def open_dataset(folder: Path) -> Dataset:
         words, chat, dtype = nanogpt_tokenizer(folder), None, "uint16"
         vocab_size = words.vocab_size if words.name == "char" else 50304
         notes.append(f"{folder} has no meta.json: read as nanoGPT's, tokenizer {words.name}")
-    train, val = (_map_tokens(folder / f"{split}.bin", dtype) for split in ("train", "val"))
+    paths = {split: dataset_file(folder, f"{split}.bin") for split in ("train", "val")}
+    train, val = (_map_tokens(path, dtype) for path in paths.values())
+    if _read_meta(folder) != meta:  # `prepare --force` replaced it meanwhile
+        return open_dataset(folder)
     for split, tokens in (("train", train), ("val", val)):
-        _check_ids(folder / f"{split}.bin", tokens, vocab_size)
+        _check_ids(paths[split], tokens, vocab_size)
         count = stated.get(split, {}).get("tokens", len(tokens))
         if count != len(tokens):
             raise DataError(
-                f"{folder / f'{split}.bin'} holds {len(tokens)} tokens, but meta.json says "
+                f"{paths[split]} holds {len(tokens)} tokens, but meta.json says "
                 f"{count}: it was cut or changed",
                 _AGAIN,
             )
@@ -87,7 +91,7 @@ _AGAIN = "prepare it again: nanogpt prepare --force"
 
 def _read_meta(folder: Path) -> dict[str, Any] | None:
     """Read meta.json; None where there is none."""
-    path = folder / "meta.json"
+    path = dataset_file(folder, "meta.json")
     if not path.exists():
         return None
     try:

@@ -48,13 +48,19 @@ def keep_copy(path: Path, copy: Path) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename inside ``folder`` last through a power cut, where the system can."""
-    with suppress(OSError):
+    """Make a rename inside ``folder`` last through a power cut, where the system can.
+
+    Raises OSError where it can and fails: the new file is in place, but may not last.
+    """
+    try:
         descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+    except OSError as error:  # Windows, a folder not to be read, file systems without this
+        if error.errno not in (errno.EACCES, errno.EINVAL, errno.ENOTSUP):
+            raise
 
 
 def sweep(folder: Path) -> None:

@@ -19,7 +19,7 @@ import json
 import math
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Self
@@ -101,10 +101,8 @@ def truncate(path: Path, step: int) -> int:
     Later steps go, and lines that cannot be read; ``end`` goes too, as the run is not over. A
     missing log is left so.
     """
-    if not path.exists():
-        return 0
     kept, ends, cut = [], 0, 0
-    with reading(path) as file:
+    with machine_errors(path), suppress(FileNotFoundError), path.open("rb") as file:
         for line in file:
             event = _parse(line)
             if event is not None and event["event"] == "end":

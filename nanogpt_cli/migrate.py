@@ -20,6 +20,7 @@ from nanogpt_cli.dataset import nanogpt_tokenizer, open_dataset
 from nanogpt_cli.dialogue import ChatFormat
 from nanogpt_cli.errors import CheckpointError, DataError
 from nanogpt_cli.model import GPT
+from nanogpt_cli.runs import dataset_file
 
 RELATIVE = "transformer.relative.relative_embeddings.weight"
 WTE, WPE, HEAD = "transformer.wte.weight", "transformer.wpe.weight", "lm_head.weight"
@@ -344,7 +345,7 @@ def _own_tokenizer(content: dict[str, Any], path: Path) -> tokenizer.Tokenizer:
 
 
 def _dataset_tokenizer(folder: Path) -> tokenizer.Tokenizer:
-    if (folder / "meta.json").exists():
+    if dataset_file(folder, "meta.json").exists():
         return open_dataset(folder).tokenizer
     return nanogpt_tokenizer(folder)
 

@@ -5,9 +5,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from nanogpt_cli.errors import CheckpointError, DataError
+from nanogpt_cli.files import TEMPORARY
 
 RUNS, DATASETS = Path("out"), Path("data")
 BEST, LAST, METRICS = "ckpt.pt", "last.pt", "metrics.jsonl"
+COMMITTED = ".new-dataset"
+"""The folder in a dataset's own from which its new files go, one by one, to their places."""
 
 
 def step_file(step: int) -> str:
@@ -110,17 +113,27 @@ def find_dataset(name: str | None = None) -> Path:
     Raises DataError where there is none.
     """
     if name is not None:
-        folder = _find_folder(name, DATASETS, ("train.bin",))
+        folder = _find_folder(name, DATASETS, ("train.bin", f"{COMMITTED}/train.bin"))
         if folder is None:
             raise DataError(
                 f"there is no dataset {name}",
                 f"prepare it: nanogpt prepare --out {name}, or name another with --data-dir",
             )
         return folder
-    file = newest(DATASETS.rglob("train.bin"))
+    found = DATASETS.rglob("train.bin")
+    file = newest(file for file in found if not file.parent.name.endswith(TEMPORARY))
     if file is None:
         raise DataError(
             f"there is no prepared dataset under {DATASETS}/",
             "prepare one: nanogpt prepare YOUR.txt, or nanogpt prepare for the demo corpus",
         )
-    return file.parent
+    return file.parent.parent if file.parent.name == COMMITTED else file.parent
+
+
+def dataset_file(folder: Path, name: str) -> Path:
+    """Give where a dataset's file is; one that ``prepare --force`` had yet to move is the new one.
+
+    So whoever reads a folder whose replacement was cut short reads the new dataset, whole.
+    """
+    new = folder / COMMITTED / name
+    return new if new.exists() else folder / name

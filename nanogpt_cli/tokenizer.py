@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from nanogpt_cli.errors import DataError, UsageError
+from nanogpt_cli.runs import dataset_file
 
 END_OF_TEXT = "<|endoftext|>"
 KINDS = "gpt2, char, byte, bpe:N, cl100k_base, o200k_base, or a file that holds one"
@@ -300,7 +301,7 @@ def load_tokenizer(path: Path) -> Tokenizer:
 
     Raises DataError naming the file where there is none or it is damaged.
     """
-    file = path / "meta.json" if path.is_dir() else path
+    file = dataset_file(path, "meta.json") if path.is_dir() else path
     try:
         content = json.loads(file.read_bytes())
     except (OSError, ValueError, RecursionError) as error:

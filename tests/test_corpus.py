@@ -19,7 +19,9 @@ from hypothesis import strategies as st
 
 from nanogpt_cli import corpus, sources
 from nanogpt_cli.corpus import PrepareOptions, PrepareResult, cut_safely
+from nanogpt_cli.dataset import open_dataset
 from nanogpt_cli.errors import DataError, MachineError, UsageError
+from nanogpt_cli.runs import find_dataset
 from nanogpt_cli.tokenizer import (
     _CL100K,
     _O200K,
@@ -27,6 +29,7 @@ from nanogpt_cli.tokenizer import (
     Tokenizer,
     default_gpt2,
     from_dict,
+    load_tokenizer,
     train_bpe,
 )
 
@@ -521,28 +524,47 @@ def test_9_a_killed_run_leaves_nothing_that_is_accepted() -> None:
     assert leftovers() == []
 
 
-@pytest.mark.parametrize("stop", [1, 2, 3])
-def test_9_a_replacement_killed_half_way_is_no_dataset(
-    stop: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("call", "stop"), [("replace", 0), ("replace", 1), ("replace", 2), ("rmdir", 0)]
+)
+def test_9_a_replacement_cut_short_is_the_new_dataset(
+    call: str, stop: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run(write("a.txt", TEXT), tokenizer="byte")
     write("b.txt", TEXT * 2)
-    real, left = Path.replace, stop
+    real, left = getattr(Path, call), stop
 
-    def die(self: Path, target: Path) -> Path:
+    def die(*args: Path) -> Path:
         nonlocal left
         left -= 1
         if left < 0:
             raise KeyboardInterrupt
-        return real(self, target)
+        return real(*args)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "replace", die)
+        patch.setattr(Path, call, die)
         with pytest.raises(KeyboardInterrupt):
             run("b.txt", tokenizer="char", force=True)
-    assert meta() == {}
-    run("b.txt", tokenizer="char", force=True)
-    assert meta()["sources"] == ["b.txt"]
+    assert leftovers() == []
+    assert find_dataset() == find_dataset("out") == OUT
+    opened = open_dataset(OUT)
+    assert opened.tokenizer.to_dict() == load_tokenizer(OUT).to_dict()
+    assert opened.tokenizer.decode([*opened.train, *opened.val]) == TEXT * 2
+    with pytest.raises(UsageError, match="holds a dataset"):
+        run("b.txt", tokenizer="char")
+    assert sorted(path.name for path in OUT.iterdir()) == ["meta.json", "train.bin", "val.bin"]
+    assert open_dataset(OUT).fingerprint == opened.fingerprint
+
+
+def test_33_leftovers_go_where_no_other_process_can_own_them() -> None:
+    """A restarted container gives the process the number that the killed one had."""
+    mine, other = (f"data/.out.{pid}.tmp-nanogpt" for pid in (os.getpid(), os.getppid()))
+    write(f"{mine}/train.bin", TEXT)
+    write(f"{other}/train.bin", TEXT)
+    with pytest.raises(DataError, match="no prepared dataset"):
+        find_dataset()
+    run(write("a.txt", TEXT), tokenizer="byte")
+    assert leftovers() == [other]
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO])

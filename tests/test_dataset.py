@@ -5,7 +5,10 @@ import pickle
 
 import numpy as np
 import pytest
+from conftest import TEXT
 
+from nanogpt_cli import tokenizer
+from nanogpt_cli.corpus import PrepareOptions, prepare
 from nanogpt_cli.dataset import evaluation_starts, open_dataset, training_batch
 from nanogpt_cli.errors import DataError
 
@@ -155,3 +158,18 @@ def test_the_fingerprint_tells_changed_data(text_data, nanogpt_data):
     tokens[1000] += 1
     tokens.tofile(nanogpt_data / "train.bin")
     assert open_dataset(nanogpt_data).fingerprint != plain
+
+
+def test_a_dataset_replaced_while_it_is_opened_is_no_mixture(text_data, monkeypatch):
+    """The text is the same, and so the counts; only the ids mean something else."""
+    read = tokenizer.from_dict
+
+    def replace_and_read(content):
+        monkeypatch.setattr(tokenizer, "from_dict", read)
+        prepare(PrepareOptions(("hamlet.txt",), text_data, tokenizer="byte", force=True))
+        return read(content)
+
+    monkeypatch.setattr(tokenizer, "from_dict", replace_and_read)
+    data = open_dataset(text_data)
+    assert data.tokenizer.name == "byte"
+    assert data.tokenizer.decode(data.val[:50].tolist()) in TEXT
