@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from nanogpt_cli.config import ModelConfig
-from nanogpt_cli.errors import CheckpointError, MachineError, NanoGPTError
-from nanogpt_cli.files import atomic_write
+from nanogpt_cli.errors import CheckpointError, MachineError, NanoGPTError, is_out_of_memory
+from nanogpt_cli.files import atomic_write, machine_errors
 
 FORMAT, VERSION = "nanogpt", 2
 
@@ -54,7 +54,12 @@ class Checkpoint:
         try:
             with atomic_write(path) as file:
                 torch.save(content, cast(IO[bytes], _Target(file, given_up)))
-        except RuntimeError as error:  # torch's own writer reports a full disk this way
+        except RuntimeError as error:  # torch's own writer hides what the disk said
+            if isinstance(error.__context__, OSError):
+                with machine_errors(path):
+                    raise error.__context__ from error
+            if is_out_of_memory(error):
+                raise
             raise MachineError(f"cannot write {path}: {error}", "free some space") from error
 
 

@@ -1,6 +1,7 @@
 """Checkpoints are written whole, and damaged or hostile ones are refused with nothing run."""
 
 import argparse
+import errno
 import io
 import os
 import pickle
@@ -15,7 +16,7 @@ import torch
 from old_checkpoints import nanogpt_content, save
 
 from nanogpt_cli import migrate
-from nanogpt_cli.checkpoint import VERSION, Checkpoint, from_content, read
+from nanogpt_cli.checkpoint import VERSION, Checkpoint, _Target, from_content, read
 from nanogpt_cli.config import ModelConfig
 from nanogpt_cli.errors import CheckpointError, MachineError
 
@@ -77,6 +78,23 @@ def test_a_failing_save_leaves_the_folder_as_it_was(checkpoint, monkeypatch, fau
     with pytest.raises(expected):
         replace(checkpoint, step=4).save(path)
     assert [(p, p.read_bytes()) for p in path.parent.iterdir()] == before
+
+
+@pytest.mark.parametrize("fails", [1, 3, 7])
+def test_what_the_disk_said_is_told_though_torch_hides_it(checkpoint, monkeypatch, fails):
+    real, calls = _Target.write, []
+
+    def write(target, data):
+        calls.append(0)
+        if len(calls) == fails:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(target, data)
+
+    monkeypatch.setattr(_Target, "write", write)
+    with pytest.raises(MachineError, match=r"x\.pt: Input/output error") as caught:
+        checkpoint.save(Path("x.pt"))
+    assert caught.value.hint == "check the disk, then run the command again"
+    assert list(Path().iterdir()) == []
 
 
 @pytest.mark.parametrize(
