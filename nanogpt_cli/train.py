@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -246,7 +247,7 @@ class _Loop:
         self.run, self.reporter, self.device, self.world = run, reporter, device, world
         self.config = config = run.config
         self.dtype = find_dtype(config.dtype, device)
-        self.precision = lambda: autocast(device, self.dtype)
+        self.precision = partial(autocast, device, self.dtype)
         self.signals = StopSignals()
         torch.manual_seed(config.seed)
         model = GPT(run.model_config)

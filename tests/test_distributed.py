@@ -60,3 +60,20 @@ def test_micro_batches_are_shared_out_evenly():
     with pytest.raises(UsageError) as error:
         World(rank=0, size=3).micro_steps(4)
     assert error.value.hint == "try --gradient-accumulation-steps 3"
+
+
+def test_two_processes_that_stopped_go_on_as_if_they_had_not(text_data):
+    same = ["--gradient-accumulation-steps=2", "--dropout=0.3", "--lr-decay-iters=6"]
+    for args in (
+        [*same, "--max-iters=6", "--out-dir=out/whole"],
+        [*same, "--max-iters=3", "--out-dir=out/parts"],
+        ["--init-from=resume", "--max-iters=6", "--out-dir=out/parts"],
+    ):
+        codes, errors = launch(*args)
+        assert codes == [0, 0], errors
+    whole, parts = (read(Path("out") / name / "last.pt")["model"] for name in ("whole", "parts"))
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+    (code,), (said,) = launch("--init-from=resume", "--max-iters=7", "--out-dir=out/parts",
+                              processes=1)  # fmt: skip
+    assert code == 0
+    assert "no longer bit for bit as before: processes 2 -> 1" in said
