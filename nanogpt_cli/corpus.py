@@ -362,7 +362,7 @@ def _write_dataset(
                 **about,
             }
             _write_durably(temporary / "meta.json", json.dumps(meta).encode())
-            _publish(temporary, out)
+            _publish(temporary, out, options.force)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     return parts
@@ -518,23 +518,32 @@ def _refuse_existing(out: Path, force: bool) -> None:
         )
 
 
-def _publish(temporary: Path, out: Path) -> None:
+def _publish(temporary: Path, out: Path, force: bool) -> None:
     """Put a complete dataset in its place; other files in that folder stay as they are.
 
-    Where there is a folder already, its meta.json says nothing until the last file is in place:
-    a mixture of old and new is never taken for a dataset.
+    A new folder appears whole. In one that is there, one process at a time replaces the files, and
+    meta.json says that they are unfinished until the last is in place: a mixture of old and new is
+    never taken for a dataset. Raises UsageError where another process was first.
     """
-    if out.exists():
-        if any((out / name).exists() for name in _DATASET_FILES):
-            (temporary / "unfinished").write_bytes(b"{}")
-            (temporary / "unfinished").replace(out / "meta.json")
-            (out / "meta.pkl").unlink(missing_ok=True)
+    if not out.exists():
+        try:
+            temporary.rename(out)
+        except OSError:
+            if not out.exists():
+                raise  # else another process has published there since
+        else:
+            sync_folder(out.parent)
+            return
+    import filelock
+
+    with filelock.FileLock(out / ".lock"):
+        _refuse_existing(out, force)
+        (temporary / "unfinished").write_bytes(b'{"unfinished": true}')
+        (temporary / "unfinished").replace(out / "meta.json")
+        (out / "meta.pkl").unlink(missing_ok=True)
         for name in ("train.bin", "val.bin", "meta.json"):
             (temporary / name).replace(out / name)
         sync_folder(out)
-    else:
-        temporary.rename(out)
-    sync_folder(out.parent)
 
 
 def _write_durably(path: Path, data: bytes) -> None:

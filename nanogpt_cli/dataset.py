@@ -48,7 +48,8 @@ def open_dataset(folder: Path) -> Dataset:
     if not folder.is_dir():
         raise DataError(f"there is no dataset folder {folder}", "prepare it: nanogpt prepare")
     notes: list[str] = []
-    meta = _read_meta(folder)
+    text = _meta_text(folder)
+    meta = None if text is None else _parse_meta(text, folder / "meta.json")
     stated: dict[str, dict[str, Any]] = {}
     if meta is not None:
         stated = {split: meta.get(split, {}) for split in ("train", "val")}
@@ -65,6 +66,8 @@ def open_dataset(folder: Path) -> Dataset:
         vocab_size = words.vocab_size if words.name == "char" else 50304
         notes.append(f"{folder} has no meta.json: read as nanoGPT's, tokenizer {words.name}")
     train, val = (_map_tokens(folder / f"{split}.bin", dtype) for split in ("train", "val"))
+    if _meta_text(folder) != text:  # what is mapped by now stays as it is, whatever comes
+        raise DataError(f"{folder} was replaced while it was being opened", "try again")
     for split, tokens in (("train", train), ("val", val)):
         _check_ids(folder / f"{split}.bin", tokens, vocab_size)
         count = stated.get(split, {}).get("tokens", len(tokens))
@@ -85,15 +88,28 @@ def open_dataset(folder: Path) -> Dataset:
 _AGAIN = "prepare it again: nanogpt prepare --force"
 
 
-def _read_meta(folder: Path) -> dict[str, Any] | None:
+def _meta_text(folder: Path) -> bytes | None:
     """Read meta.json; None where there is none."""
     path = folder / "meta.json"
-    if not path.exists():
-        return None
     try:
-        meta = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
         raise DataError(f"{path} is damaged: {error}", _AGAIN) from error
+
+
+def _parse_meta(text: bytes, path: Path) -> dict[str, Any]:
+    """Give what meta.json says."""
+    try:
+        meta = json.loads(text.decode())
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} is damaged: {error}", _AGAIN) from error
+    if isinstance(meta, dict) and meta.get("unfinished"):
+        raise DataError(
+            f"{path.parent} is being replaced by nanogpt prepare, or that was killed halfway",
+            "try again in a moment; if it stays so, prepare it again: nanogpt prepare --force",
+        )
     if not isinstance(meta, dict) or not isinstance(meta.get("tokenizer"), dict):
         raise DataError(f"{path} is damaged: it names no tokenizer", _AGAIN)
     for split in ("train", "val"):

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from nanogpt_cli import corpus, sources
 from nanogpt_cli.corpus import PrepareOptions, PrepareResult, cut_safely
+from nanogpt_cli.dataset import open_dataset
 from nanogpt_cli.errors import DataError, MachineError, UsageError
 from nanogpt_cli.tokenizer import (
     _CL100K,
@@ -522,10 +523,14 @@ def test_9_a_killed_run_leaves_nothing_that_is_accepted() -> None:
 
 
 @pytest.mark.parametrize("stop", [1, 2, 3])
-def test_9_a_replacement_killed_half_way_is_no_dataset(
-    stop: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("replaced", [True, False])
+def test_9_files_put_half_way_into_a_folder_are_no_dataset(
+    replaced: bool, stop: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run(write("a.txt", TEXT), tokenizer="byte")
+    if replaced:
+        run(write("a.txt", TEXT), tokenizer="byte")
+    else:
+        write("data/out/input.txt", TEXT)
     write("b.txt", TEXT * 2)
     real, left = Path.replace, stop
 
@@ -540,7 +545,9 @@ def test_9_a_replacement_killed_half_way_is_no_dataset(
         patch.setattr(Path, "replace", die)
         with pytest.raises(KeyboardInterrupt):
             run("b.txt", tokenizer="char", force=True)
-    assert meta() == {}
+    with pytest.raises(DataError, match="data/out is being replaced") as error:
+        open_dataset(OUT)
+    assert "prepare --force" in error.value.hint
     run("b.txt", tokenizer="char", force=True)
     assert meta()["sources"] == ["b.txt"]
 
@@ -592,7 +599,7 @@ def test_force_leaves_strangers_files_alone() -> None:
     write("data/out/meta.pkl", b"stale")
     run("data/out/input.txt", tokenizer="byte", force=True)
     assert sorted(p.name for p in OUT.iterdir()) == [
-        "input.txt", "meta.json", "sub", "train.bin", "val.bin",
+        ".lock", "input.txt", "meta.json", "sub", "train.bin", "val.bin",
     ]  # fmt: skip
     assert Path("data/out/sub/thesis.doc").read_text() == "precious"
     assert meta()["tokenizer"]["kind"] == "byte"

@@ -180,9 +180,12 @@ class TestWithoutATerminal:
 
     def test_what_a_resumed_run_cut_is_said_again(self, follow):
         write(0, 10, 20)
-        _, out, _ = follow(
-            "a", acts=[lambda: metrics.truncate(LOG, 10), lambda: write(21, reason="done")]
-        )
+
+        def resume() -> None:
+            metrics.truncate(LOG, 10)
+            write(21, reason="done")
+
+        _, out, _ = follow("a", acts=[resume])
         assert [line.split()[2] for line in out.splitlines()] == ["0:", "10:", "20:", "21:"]
 
     @pytest.mark.parametrize("named", [["a"], []])
@@ -217,12 +220,19 @@ class TestWithoutATerminal:
         write(0, 10)
         pictures = []
 
-        def then(*steps: int, reason: str | None = None) -> None:
+        def then(step: int, reason: str | None = None) -> None:
             pictures.append(Path("loss.svg").read_bytes())
-            write(*steps, reason=reason)
+            write(step, reason=reason)
+
+        def train_on() -> None:
+            with MetricsLog(LOG) as log:
+                log.write("train", step=25, loss=1)
 
         code, out, err = follow(
-            "a", "-o", "loss.svg", acts=[lambda: then(20), then, lambda: then(30, reason="done")]
+            "a",
+            "-o",
+            "loss.svg",
+            acts=[lambda: then(20), train_on, lambda: then(30, reason="done")],
         )
         assert (code, out) == (0, "")
         assert err.splitlines() == [f"wrote loss.svg at step {step}" for step in (10, 20, 30)]
