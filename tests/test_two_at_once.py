@@ -8,7 +8,7 @@ import signal
 import sys
 import threading
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -211,6 +211,21 @@ class TestTwoPrepare:
                 prepare_letters(XYZ, force=False)
         assert letters() == (XYZ if force else ABC)
         assert not list(Path("data").rglob("*.tmp-nanogpt"))
+
+    @pytest.mark.parametrize("force", [True, False])
+    def test_a_folder_that_appears_at_the_last_moment_counts_too(self, monkeypatch, force):
+        as_processes(monkeypatch, itertools.count(1).__next__)
+        real = Path.rename
+
+        def rename(self, target):
+            monkeypatch.setattr(Path, "rename", real)
+            prepare_letters(ABC, force=False)
+            return real(self, target)
+
+        monkeypatch.setattr(Path, "rename", rename)
+        with nullcontext() if force else pytest.raises(UsageError, match="holds a dataset already"):
+            prepare_letters(XYZ, force=force)
+        assert letters() == (XYZ if force else ABC)
 
     def test_files_are_put_in_place_by_one_at_a_time(self, monkeypatch):
         prepare_letters(ABC)
