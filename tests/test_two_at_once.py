@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -75,8 +76,19 @@ class TestTwoRuns:
         assert code == 0, err
 
     def test_two_that_choose_their_folder_in_the_same_moment(self):
-        settings = ("train", *TINY, "--max-iters=20")
-        both = [executable(*settings) for _ in range(2)]
+        program = (
+            "import os, sys, time; from pathlib import Path; from nanogpt_cli import cli, plan\n"
+            "real = plan.make_run\n"
+            "def make_run(request):\n"
+            "    run = real(request)\n"
+            "    Path(f'planned-{os.getpid()}').touch()\n"
+            "    while len(list(Path().glob('planned-*'))) < 2: time.sleep(0.01)\n"
+            "    return run\n"
+            "plan.make_run = make_run\n"
+            "sys.exit(cli.run(sys.argv[1:]))"
+        )
+        command = [sys.executable, "-c", program, "train", *TINY, "--max-iters=200"]
+        both = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
         said = [process.communicate(timeout=120)[1] for process in both]
         codes = sorted(process.returncode for process in both)
         logs = sorted(Path("out").rglob("metrics.jsonl"))
@@ -98,7 +110,8 @@ class TestTwoRuns:
         assert {p: p.read_bytes() for p in first.out_dir.iterdir()} == before
 
 
-def test_a_checkpoint_is_readable_at_every_moment_of_its_replacement(tiny):
+@pytest.mark.parametrize("loads", [100, pytest.param(3000, marks=pytest.mark.long)])
+def test_a_checkpoint_is_readable_at_every_moment_of_its_replacement(tiny, loads):
     path = Path("ckpt.pt")
     model = tiny(n_embd=64)
     content = {"config": model.config, "model": model.state_dict()}
@@ -114,15 +127,14 @@ def test_a_checkpoint_is_readable_at_every_moment_of_its_replacement(tiny):
     writer = threading.Thread(target=save)
     writer.start()
     try:
-        seen = [migrate.load(path).step for _ in range(LOADS)]
+        seen = []
+        while len(seen) < loads or len(set(seen)) < 5:
+            seen.append(migrate.load(path).step)
     finally:
         over.set()
         writer.join()
     assert seen == sorted(seen)
-    assert len(set(seen)) > 5
-
-
-LOADS = 100
+    print(f"{len(seen)} loads of {len(set(seen))} checkpoints")
 
 
 class TestTheNewestRunHasNoModelYet:
@@ -319,7 +331,7 @@ def test_a_run_goes_on_with_the_data_it_began_with(nanogpt):
         wait_until(lambda: steps_logged()[-1] > step + 100)
         run.send_signal(signal.SIGINT)
         assert run.wait(60) == 130
-    code, _, err = nanogpt("train", "--init-from=resume", f"--out-dir={RUN}")
+    code, _, err = nanogpt("train", "--init-from=resume", f"--out-dir={RUN}", "--max-iters=1")
     assert code == 3
     assert f"{OUT} has changed since {RUN}/last.pt was written" in err
 
@@ -344,7 +356,9 @@ def test_a_log_is_whole_at_every_moment_also_while_it_is_cut():
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        logs = [plot.load_events(LOG) for _ in range(200)]
+        logs = []
+        while len(logs) < 200 or len({len(found.events) for found in logs}) < 2:
+            logs.append(plot.load_events(LOG))
     finally:
         over.set()
         writer.join()
@@ -353,7 +367,6 @@ def test_a_log_is_whole_at_every_moment_also_while_it_is_cut():
         assert steps == list(range(len(steps)))
         assert len(steps) >= 500
         assert found.dropped <= 1
-    assert len({len(found.events) for found in logs}) > 2
 
 
 class TestMigrationInAFolderWhereARunTrains:
