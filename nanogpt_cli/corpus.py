@@ -15,7 +15,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import asdict, dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
@@ -25,7 +25,7 @@ from nanogpt_cli.config import check_ranges, setting
 from nanogpt_cli.dialogue import ChatFormat, ParseReport, Turn, encode_turn, tags_are_special
 from nanogpt_cli.errors import DataError, UsageError
 from nanogpt_cli.files import TEMPORARY, machine_errors, sync_folder
-from nanogpt_cli.runs import COMMITTED
+from nanogpt_cli.runs import COMMITTED, LOCK
 from nanogpt_cli.sources import CHUNK, Errors, Event, Format, Source, find_sources, read_events
 from nanogpt_cli.tokenizer import END_OF_TEXT, Tokenizer, named_tokenizer, train_bpe, train_char
 
@@ -148,7 +148,9 @@ def prepare(
         total = sum(source.path.stat().st_size for source in sources)
         out = options.out or Path("data", _stem(options, sources))
         with machine_errors(out):
-            _settle(out)
+            if (out / COMMITTED).is_dir():
+                with _publishing_in(out):
+                    _settle(out)
             _refuse_existing(out, options.force)
         kind = options.tokenizer or ("gpt2" if options.inputs else DEMO_TOKENIZER)
         if kind != options.tokenizer and not options.inputs:
@@ -365,7 +367,7 @@ def _write_dataset(
                 **about,
             }
             _write_durably(temporary / "meta.json", json.dumps(meta).encode())
-            _publish(temporary, out)
+            _publish(temporary, out, options.force)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     return parts
@@ -521,21 +523,37 @@ def _refuse_existing(out: Path, force: bool) -> None:
         )
 
 
-def _publish(temporary: Path, out: Path) -> None:
+def _publish(temporary: Path, out: Path, force: bool) -> None:
     """Put a complete dataset in its place; other files in that folder stay as they are.
 
-    One rename makes the difference between the old and the new dataset. Where there is a folder
-    already, it gives the new files' folder the name under which readers prefer them to their old
-    namesakes, which they then replace one by one.
+    One rename makes the difference between the old and the new dataset. A new folder appears whole.
+    In one that is there, the rename gives the new files' folder the name under which readers prefer
+    them to their old namesakes, which they then replace one by one; one process at a time does so.
+    Raises UsageError where another process was first.
     """
     sync_folder(temporary)
-    if out.exists():
+    if not out.exists():
+        try:
+            temporary.rename(out)
+        except OSError:
+            if not out.exists():
+                raise  # else another process has published there since
+        else:
+            sync_folder(out.parent)
+            return
+    with _publishing_in(out):
+        _settle(out)
+        _refuse_existing(out, force)
         temporary.rename(out / COMMITTED)
         sync_folder(out)
         _settle(out)
-    else:
-        temporary.rename(out)
-        sync_folder(out.parent)
+
+
+def _publishing_in(out: Path) -> AbstractContextManager[object]:
+    """Give what lets one process at a time replace the files of a folder."""
+    import filelock
+
+    return filelock.FileLock(out / LOCK)
 
 
 def _settle(out: Path) -> None:

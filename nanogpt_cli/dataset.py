@@ -20,7 +20,7 @@ import torch
 from nanogpt_cli import plainpickle, tokenizer
 from nanogpt_cli.dialogue import ChatFormat
 from nanogpt_cli.errors import DataError
-from nanogpt_cli.runs import dataset_file
+from nanogpt_cli.runs import COMMITTED, dataset_file
 
 Tokens = npt.NDArray[np.uint16] | npt.NDArray[np.uint32]
 
@@ -48,8 +48,29 @@ def open_dataset(folder: Path) -> Dataset:
     """
     if not folder.is_dir():
         raise DataError(f"there is no dataset folder {folder}", "prepare it: nanogpt prepare")
+    for _ in range(5):
+        before = _version(folder)
+        try:
+            dataset = _open(folder)
+        except DataError:
+            if _version(folder) == before:
+                raise
+        else:
+            if _version(folder) == before:  # what is mapped stays as it is, whatever comes
+                return dataset
+    raise DataError(f"{folder} was replaced while it was being opened", "try again")
+
+
+def _version(folder: Path) -> tuple[bytes | None, bool]:
+    """Tell one dataset from another that ``prepare --force`` puts in its place."""
+    return _meta_text(folder), (folder / COMMITTED).is_dir()
+
+
+def _open(folder: Path) -> Dataset:
+    """Open a dataset folder, which may be replaced meanwhile."""
     notes: list[str] = []
-    meta = _read_meta(folder)
+    text = _meta_text(folder)
+    meta = None if text is None else _parse_meta(text, folder / "meta.json")
     stated: dict[str, dict[str, Any]] = {}
     if meta is not None:
         stated = {split: meta.get(split, {}) for split in ("train", "val")}
@@ -67,8 +88,6 @@ def open_dataset(folder: Path) -> Dataset:
         notes.append(f"{folder} has no meta.json: read as nanoGPT's, tokenizer {words.name}")
     paths = {split: dataset_file(folder, f"{split}.bin") for split in ("train", "val")}
     train, val = (_map_tokens(path, dtype) for path in paths.values())
-    if _read_meta(folder) != meta:  # `prepare --force` replaced it meanwhile
-        return open_dataset(folder)
     for split, tokens in (("train", train), ("val", val)):
         _check_ids(paths[split], tokens, vocab_size)
         count = stated.get(split, {}).get("tokens", len(tokens))
@@ -89,14 +108,22 @@ def open_dataset(folder: Path) -> Dataset:
 _AGAIN = "prepare it again: nanogpt prepare --force"
 
 
-def _read_meta(folder: Path) -> dict[str, Any] | None:
+def _meta_text(folder: Path) -> bytes | None:
     """Read meta.json; None where there is none."""
     path = dataset_file(folder, "meta.json")
-    if not path.exists():
-        return None
     try:
-        meta = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise DataError(f"{path} is damaged: {error}", _AGAIN) from error
+
+
+def _parse_meta(text: bytes, path: Path) -> dict[str, Any]:
+    """Give what meta.json says."""
+    try:
+        meta = json.loads(text.decode())
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path} is damaged: {error}", _AGAIN) from error
     if not isinstance(meta, dict) or not isinstance(meta.get("tokenizer"), dict):
         raise DataError(f"{path} is damaged: it names no tokenizer", _AGAIN)

@@ -103,6 +103,70 @@ def to_events(log: bytes) -> Metrics:
     return found if found.events else Metrics(list(_console_events(_decode(log))), dropped=0)
 
 
+class GrowingLog:
+    """A log that is still being written, of either kind; ``read_on`` parses only what is new.
+
+    A last line without its end is left for the next time. Where the line that was read last no
+    longer stands in its place, the file was cut or made anew, and is read from the start.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._forget()
+
+    def _forget(self) -> None:
+        self.log = Metrics([], 0)
+        self._size = 0
+        """Bytes read so far."""
+        self._last_line = b""
+        self._console: bytes | None = b""
+        """All that was read, unless it is a metrics.jsonl."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether its run is over."""
+        return bool(self.log.events) and self.log.events[-1]["event"] == "end"
+
+    def read_on(self) -> bool:
+        """Take in what was written since, and tell whether the log has changed.
+
+        A file that is not there counts as empty; raises DataError where one cannot be read.
+        """
+        before = self._size
+        try:
+            with metrics.reading(self.path) as file:
+                file.seek(self._size - len(self._last_line))
+                found = file.read()
+                if not found.startswith(self._last_line):
+                    self._forget()
+                    file.seek(0)
+                    found = file.read()
+        except DataError as error:
+            if not isinstance(error.__cause__, FileNotFoundError):
+                raise
+            self._forget()
+            return before > 0
+        new = found[len(self._last_line) : found.rfind(b"\n") + 1]
+        if new:
+            self._size += len(new)
+            self._last_line = new.splitlines(keepends=True)[-1]
+            self._add(new)
+        return bool(new) or self._size != before
+
+    def _add(self, lines: bytes) -> None:
+        if self._console is None:
+            new = metrics.parse(lines.splitlines())
+            self.log.events.extend(new.events)
+            self.log = Metrics(self.log.events, self.log.dropped + new.dropped)
+            return
+        self._console += lines
+        self.log = metrics.parse(self._console.splitlines())
+        if self.log.events:
+            self._console = None
+        else:
+            self.log = to_events(self._console)
+
+
 def to_curve(name: str, log: Metrics) -> Curve:
     """Take the losses out of a run's events; raises DataError where there are none."""
     events = {kind: [e for e in log.events if e["event"] == kind] for kind in ("train", "eval")}
@@ -365,17 +429,23 @@ def save_figure(curves: Sequence[Curve], path: Path) -> None:
 
     Raises UsageError for another suffix, MachineError where the file cannot be written.
     """
+    kind = check_suffix(path)
+    picture = _render(curves, "png" if kind == ".png" else "svg")
+    if kind == ".html":
+        picture = _page(curves, picture.decode()).encode()
+    with atomic_write(path) as file:
+        file.write(picture)
+
+
+def check_suffix(path: Path) -> str:
+    """Give the kind of picture that a file's name asks for. Raises UsageError for another."""
     kind = path.suffix.lower()
     if kind not in FIGURE_SUFFIXES:
         raise UsageError(
             f"cannot draw into {path}: the suffix says no known format",
             f"end its name in one of: {', '.join(FIGURE_SUFFIXES)}",
         )
-    picture = _render(curves, "png" if kind == ".png" else "svg")
-    if kind == ".html":
-        picture = _page(curves, picture.decode()).encode()
-    with atomic_write(path) as file:
-        file.write(picture)
+    return kind
 
 
 def _render(curves: Sequence[Curve], kind: str) -> bytes:

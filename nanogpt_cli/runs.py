@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from nanogpt_cli.errors import CheckpointError, DataError
@@ -11,6 +12,8 @@ RUNS, DATASETS = Path("out"), Path("data")
 BEST, LAST, METRICS = "ckpt.pt", "last.pt", "metrics.jsonl"
 COMMITTED = ".new-dataset"
 """The folder in a dataset's own from which its new files go, one by one, to their places."""
+LOCK = ".lock"
+"""Held by the run that trains in a folder, or by the ``prepare`` that replaces a dataset in it."""
 
 
 def step_file(step: int) -> str:
@@ -26,7 +29,11 @@ def step_files(folder: Path) -> list[Path]:
 
 def newest(files: Iterable[Path]) -> Path | None:
     """Give the file modified last, if there is one."""
-    return max(files, key=lambda p: p.stat().st_mtime, default=None)
+    dated = []
+    for path in files:
+        with suppress(FileNotFoundError):  # a run started over removes its old log
+            dated.append((path.stat().st_mtime, path))
+    return max(dated)[1] if dated else None
 
 
 def run_files(root: Path | None = None, names: Iterable[str] = (BEST, LAST, METRICS)) -> list[Path]:
@@ -45,7 +52,12 @@ def find_run(name: str | None = None) -> Path:
     Raises CheckpointError where there is none, naming the nearest.
     """
     if name is None:
-        return _newest_folder((BEST, LAST, METRICS))
+        file = newest(run_files())
+        if file is None:
+            raise CheckpointError(
+                f"there is no run under {RUNS}/ yet", "train one: nanogpt train, or name a file"
+            )
+        return file.parent
     if folder := _find_folder(name, RUNS, (BEST, LAST, METRICS)):
         return folder
     known = [str(folder.relative_to(RUNS)) for folder in run_folders()]
@@ -59,16 +71,6 @@ def find_run(name: str | None = None) -> Path:
     raise CheckpointError(f"no run, folder or file is called {name}", hint)
 
 
-def _newest_folder(names: Iterable[str]) -> Path:
-    """Give the folder of the newest of these files. Raises CheckpointError where there is none."""
-    file = newest(run_files(names=names))
-    if file is None:
-        raise CheckpointError(
-            f"there is no run under {RUNS}/ yet", "train one: nanogpt train, or name a file"
-        )
-    return file.parent
-
-
 def _find_folder(name: str, root: Path, files: Iterable[str]) -> Path | None:
     """Find a folder by path or by name under ``root``, first of all one that holds ``files``."""
     folders = [folder for folder in (Path(name), root / name) if folder.is_dir()]
@@ -77,7 +79,7 @@ def _find_folder(name: str, root: Path, files: Iterable[str]) -> Path | None:
 
 
 def find_checkpoint(name: str | None = None, *, last: bool = False) -> Path:
-    """Find the checkpoint file of a run by name, folder or file; without a name, the newest run.
+    """Find the checkpoint file of a run by name, folder or file; without a name, the newest one's.
 
     A run's model to use is ``ckpt.pt``; ``last`` asks for the state to go on from. A folder from
     Hugging Face, which holds a config.json, is itself the checkpoint.
@@ -88,7 +90,8 @@ def find_checkpoint(name: str | None = None, *, last: bool = False) -> Path:
                 return file
         if name.endswith(".pt"):
             raise CheckpointError(f"there is no file {name}", "check the path")
-    folder = find_run(name) if name is not None else _newest_folder((BEST, LAST))
+    saved = newest(run_files(names=(BEST, LAST))) if name is None else None
+    folder = saved.parent if saved else find_run(name)
     order = (LAST, BEST) if last else (BEST, LAST)
     for file in (folder / part for part in order):
         if file.is_file():
@@ -98,13 +101,20 @@ def find_checkpoint(name: str | None = None, *, last: bool = False) -> Path:
     others = sorted(folder.glob("*.pt"))
     if len(others) == 1:
         return others[0]
-    found = run_folders(folder) or others
-    hint = (
-        f"name one of them: {', '.join(str(path) for path in found[:8])}"
-        if found
-        else "train it first: nanogpt train"
-    )
+    found = [path for path in run_folders(folder) if path != folder] or others
+    if found:
+        hint = f"name one of them: {', '.join(str(path) for path in found[:8])}"
+    elif (folder / METRICS).is_file():
+        hint = "its run has saved nothing yet: wait for the first evaluation"
+    else:
+        hint = "train it first: nanogpt train"
     raise CheckpointError(f"{folder} holds no {BEST}", hint)
+
+
+def unsaved_run() -> Path | None:
+    """Give the newest run where it has no checkpoint yet, so that an older one's was found."""
+    run = find_run()
+    return None if any((run / name).is_file() for name in (BEST, LAST)) else run
 
 
 def find_dataset(name: str | None = None) -> Path:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from nanogpt_cli import cli, ui
 from nanogpt_cli.config import ModelConfig
 from nanogpt_cli.corpus import PrepareOptions, prepare
 from nanogpt_cli.model import GPT
@@ -41,6 +42,20 @@ def tiny() -> Callable[..., GPT]:
         return model.eval()
 
     return make
+
+
+@pytest.fixture
+def nanogpt(capsys):
+    """Run a command line in this process; give exit code, stdout and stderr."""
+
+    def run(*args):
+        ui.console.cache_clear()
+        code = cli.run([str(a) for a in args])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    yield run
+    ui.console.cache_clear()
 
 
 @pytest.fixture

@@ -527,10 +527,14 @@ def test_9_a_killed_run_leaves_nothing_that_is_accepted() -> None:
 @pytest.mark.parametrize(
     ("call", "stop"), [("replace", 0), ("replace", 1), ("replace", 2), ("rmdir", 0)]
 )
+@pytest.mark.parametrize("replaced", [True, False])
 def test_9_a_replacement_cut_short_is_the_new_dataset(
-    call: str, stop: int, monkeypatch: pytest.MonkeyPatch
+    replaced: bool, call: str, stop: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run(write("a.txt", TEXT), tokenizer="byte")
+    if replaced:
+        run(write("a.txt", TEXT), tokenizer="byte")
+    else:
+        write("data/out/input.txt", TEXT)
     write("b.txt", TEXT * 2)
     real, left = getattr(Path, call), stop
 
@@ -552,7 +556,8 @@ def test_9_a_replacement_cut_short_is_the_new_dataset(
     assert opened.tokenizer.decode([*opened.train, *opened.val]) == TEXT * 2
     with pytest.raises(UsageError, match="holds a dataset"):
         run("b.txt", tokenizer="char")
-    assert sorted(path.name for path in OUT.iterdir()) == ["meta.json", "train.bin", "val.bin"]
+    there = {path.name for path in OUT.iterdir()} - {".lock", "input.txt"}
+    assert there == {"meta.json", "train.bin", "val.bin"}
     assert open_dataset(OUT).fingerprint == opened.fingerprint
 
 
@@ -614,7 +619,7 @@ def test_force_leaves_strangers_files_alone() -> None:
     write("data/out/meta.pkl", b"stale")
     run("data/out/input.txt", tokenizer="byte", force=True)
     assert sorted(p.name for p in OUT.iterdir()) == [
-        "input.txt", "meta.json", "sub", "train.bin", "val.bin",
+        ".lock", "input.txt", "meta.json", "sub", "train.bin", "val.bin",
     ]  # fmt: skip
     assert Path("data/out/sub/thesis.doc").read_text() == "precious"
     assert meta()["tokenizer"]["kind"] == "byte"

@@ -42,14 +42,17 @@ def chat(
 ) -> int:
     """Talk to a model: in the terminal, with -p, or through a pipe."""
     from nanogpt_cli import session
-    from nanogpt_cli.runs import find_checkpoint
+    from nanogpt_cli.runs import find_checkpoint, unsaved_run
 
     config = SampleConfig(**given)
     piped = sys.stdin is None or not sys.stdin.isatty()  # None where the shell closed it: <&-
     interactive = prompt is None and not piped and sys.stdout.isatty()
     if as_json and interactive:
         raise UsageError("--json needs one question", "add -p TEXT, or pipe it in")
-    loaded = session.load(find_checkpoint(model), device, data_dir)
+    path = find_checkpoint(model)
+    if model is None and (newer := unsaved_run()):
+        ui.note(f"{newer} has no checkpoint yet, this is {path}")
+    loaded = session.load(path, device, data_dir)
     talk = session.Session(loaded, config)
     if interactive:
         return _Terminal(talk).run()

@@ -51,9 +51,11 @@ def _measure(name: str | None, data: str | None, device: str) -> dict[str, Any]:
     from nanogpt_cli import migrate
     from nanogpt_cli.device import find_device
     from nanogpt_cli.evaluate import evaluate_loss, token_byte_counts
-    from nanogpt_cli.runs import find_checkpoint
+    from nanogpt_cli.runs import find_checkpoint, unsaved_run
 
     path = find_checkpoint(name)
+    if name is None and (newer := unsaved_run()):
+        ui.note(f"{newer} has no checkpoint yet, this is {path}")
     checkpoint = migrate.load(path)
     where, tokens, words = _text(checkpoint, path, data)
     model = migrate.make_model(checkpoint, find_device(device))

@@ -12,6 +12,7 @@ from nanogpt_cli import ui
 from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
 from nanogpt_cli.errors import CheckpointError, NanoGPTError, UsageError
 from nanogpt_cli.files import keep_copy
+from nanogpt_cli.runs import LOCK
 
 if TYPE_CHECKING:
     from nanogpt_cli.checkpoint import Checkpoint
@@ -51,6 +52,7 @@ def migrate_ckpt(
     from nanogpt_cli.checkpoint import read
 
     target, keep_as = _places(old, output)
+    identity = _identity(old)
     before, changes = migrate.upgrade(read(old), old)
     after = migrate.attach_tokenizer(before, old, data_dir)
     kind = after.tokenizer["kind"] if after.tokenizer else None
@@ -70,10 +72,11 @@ def migrate_ckpt(
         "tokenizer": kind,
     }
     if keep_as is None and not _is_there(target, after, force):
-        after.save(target)
+        with _no_run_in(target.parent):
+            after.save(target)
         document["status"] = "migrated"
     elif keep_as is not None and changes.steps:
-        with _kept(old, keep_as):
+        with _no_run_in(target.parent), _kept(old, keep_as, identity):
             after.save(target)
         document["status"] = "migrated"
     if document["status"] == "migrated":
@@ -117,17 +120,37 @@ def _is_there(target: Path, after: "Checkpoint", force: bool) -> bool:
 
 
 @contextmanager
-def _kept(old: Path, keep_as: Path) -> Iterator[None]:
+def _no_run_in(folder: Path) -> Iterator[None]:
+    """Keep training out of a run's folder. Raises UsageError where it is under way."""
+    import filelock
+
+    if not (folder / LOCK).exists():
+        yield
+        return
+    try:
+        with filelock.FileLock(folder / LOCK, blocking=False):
+            yield
+    except filelock.Timeout as error:
+        raise UsageError(
+            f"a run is training in {folder} and saves its own checkpoints there",
+            "wait for it, or name another file with -o",
+        ) from error
+
+
+@contextmanager
+def _kept(old: Path, keep_as: Path, identity: tuple[int, int, int]) -> Iterator[None]:
     """Keep the old file under a second name while another takes its place.
 
-    Where that fails, the second name goes again. Raises UsageError where it is taken.
+    Where that fails, the second name goes again. Raises UsageError where it is taken, or the file
+    is not the one that was read any more.
     """
+    if _identity(old) != identity:
+        raise UsageError(f"{old} was replaced while it was read", "wait until its training is over")
     if keep_as.exists():
         if not filecmp.cmp(old, keep_as, shallow=False):
             raise UsageError(f"{keep_as} is there already", "name the new checkpoint with -o")
         yield  # an earlier migration was killed
         return
-    identity = _identity(old)
     try:
         keep_copy(old, keep_as)
         yield
