@@ -27,8 +27,8 @@ from nanogpt_cli.dataset import Dataset, open_dataset
 from nanogpt_cli.device import available_memory, find_device
 from nanogpt_cli.errors import CheckpointError, DataError, UsageError
 from nanogpt_cli.optim import fitted_learning_rate
-from nanogpt_cli.runs import BEST, LAST, METRICS, RUNS, find_checkpoint, find_dataset, step_files
-from nanogpt_cli.train import Run
+from nanogpt_cli.runs import BEST, LAST, RUNS, find_checkpoint, find_dataset, step_files
+from nanogpt_cli.train import Run, refuse_existing
 
 
 @dataclass(frozen=True)
@@ -91,9 +91,10 @@ def _new(request: Request) -> Run:
         f"{data.folder.resolve().name}-{model_config.pos_embd}"
     )
     if not request.force:
-        _refuse_existing(folder)
+        refuse_existing(folder)
     start = start and _cropped(start, model_config)
-    return Run(data, folder, model_config, config, start, notes=tuple(notes))
+    fresh = not request.force
+    return Run(data, folder, model_config, config, start, fresh=fresh, notes=tuple(notes))
 
 
 def _resumed(request: Request) -> Run:
@@ -332,12 +333,3 @@ def _free_folder(name: str) -> Path:
         number += 1
         folder = RUNS / f"{name}-{number}"
     return folder
-
-
-def _refuse_existing(folder: Path) -> None:
-    """Raise UsageError where ``folder`` holds a run."""
-    if any((folder / name).exists() for name in (BEST, LAST, METRICS)):
-        raise UsageError(
-            f"{folder} holds a run already",
-            f"go on with it: --init-from resume --out-dir {folder}; or start over: --force",
-        )

@@ -41,7 +41,7 @@ from nanogpt_cli.evaluate import Loss, evaluate_loss, token_byte_counts
 from nanogpt_cli.generate import Decoder, Reply, sampling_generator, stream_reply
 from nanogpt_cli.model import GPT
 from nanogpt_cli.optim import Optimizers, learning_rate, make_optimizers
-from nanogpt_cli.runs import BEST, LAST, METRICS
+from nanogpt_cli.runs import BEST, LAST, LOCK, METRICS
 from nanogpt_cli.saver import Saver
 from nanogpt_cli.signals import StopRequestedError, StopSignals
 from nanogpt_cli.watch import Watch
@@ -62,6 +62,8 @@ class Run:
     """Where the weights come from, unless from scratch."""
     resume: bool = False
     """Whether ``start`` is a run of this kind to be gone on with."""
+    fresh: bool = False
+    """Whether ``out_dir`` held no run when this was planned, and must not when it begins."""
     keep: tuple[Path, Path] | None = None
     """A checkpoint of another program that this run would replace, and what to keep it as."""
     notes: tuple[str, ...] = ()
@@ -216,24 +218,41 @@ def train(run: Run, reporter: Reporter | None = None) -> Outcome:
         if not world.is_main:
             return _Loop(run, Reporter(), device, world).run_to_end()
         with _only_run_in(run.out_dir):
+            if run.fresh:
+                refuse_existing(run.out_dir)  # another may have begun and ended since
             files.sweep(run.out_dir)
             if run.keep and not run.config.eval_only:
                 files.keep_copy(*run.keep)
             return _Loop(run, reporter or Reporter(), device, world).run_to_end()
 
 
+def refuse_existing(folder: Path) -> None:
+    """Raise UsageError where ``folder`` holds a run."""
+    if any((folder / name).exists() for name in (BEST, LAST, METRICS)):
+        raise UsageError(
+            f"{folder} holds a run already",
+            f"go on with it: --init-from resume --out-dir {folder}; or start over: --force",
+        )
+
+
 @contextmanager
 def _only_run_in(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock. Raises UsageError where another run has it."""
+    """Hold the folder's lock. Raises UsageError where another run has it, naming its process."""
+    holder = ""
     with files.machine_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(folder / ".lock")
+        lock = filelock.FileLock(folder / LOCK)
         try:
             lock.acquire(blocking=False)
         except filelock.Timeout as error:
+            with suppress(OSError):  # where a locked file cannot be read
+                holder = (folder / LOCK).read_bytes()[:80].decode(errors="replace")
             raise UsageError(
-                f"another run is training in {folder}", "wait for it, or choose --out-dir"
+                f"another run is training in {folder}{holder and f' (process {holder})'}",
+                "wait for it, or choose --out-dir",
             ) from error
+        with suppress(OSError):
+            (folder / LOCK).write_text(f"{os.getpid()} on {platform.node()}")
     try:
         yield
     finally:
