@@ -553,7 +553,7 @@ def _sweep(folder: Path) -> None:
         number = stale.name.split(".")[-2]
         try:
             os.kill(int(number), 0)
-        except (ProcessLookupError, ValueError):
+        except (ProcessLookupError, ValueError, OverflowError):
             shutil.rmtree(stale, ignore_errors=True)
         except OSError:
             continue

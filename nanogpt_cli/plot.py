@@ -127,7 +127,7 @@ def to_curve(name: str, log: Metrics) -> Curve:
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\r\n]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _COUNT = r"\d[\d,]{0,18}"
-_NUMBER = r"([-+]?(?:\d+\.?\d*(?:e[-+]?\d+)?|nan|inf))"
+_NUMBER = r"([-+]?(?:\d+(?:\.\d*)?(?:e[-+]?\d+)?|nan|inf))"
 _LINE = re.compile(
     rf"\biter (?P<iter>{_COUNT}): loss {_NUMBER}(?:, time {_NUMBER}ms)?"
     rf"|\bstep (?P<step>{_COUNT}): train loss {_NUMBER}, val loss {_NUMBER}"

@@ -342,7 +342,8 @@ def from_dict(content: object) -> Tokenizer:
                 raise _damaged("its pattern is none that this version knows")
             return BPETokenizer(name, _checked_tokens(_text(content, "ranks")), pattern, special)
         case kind:
-            raise DataError(f"no tokenizer is of the kind {str(kind)[:40]!r}", "update nanogpt")
+            shown = repr(kind[:40]) if isinstance(kind, str) else f"of a {type(kind).__name__}"
+            raise DataError(f"no tokenizer is of the kind {shown}", "update nanogpt")
 
 
 def _damaged(problem: str) -> DataError:
