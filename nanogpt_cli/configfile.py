@@ -14,8 +14,9 @@ from nanogpt_cli.errors import UsageError
 _IGNORED = {"wandb_log", "wandb_project", "wandb_run_name"}
 """What nanoGPT's configurations set and nothing here reads."""
 
-_LARGEST = 2**20
-"""Bytes of a configuration."""
+_LARGEST, _LONGEST_LINE = 2**16, 1000
+"""Bytes of a configuration, and characters of its lines: tomllib takes memory for the square of a
+dotted key's parts, all of which stand in one line."""
 
 _OPERATORS = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,
@@ -37,7 +38,7 @@ def read_config(path: Path, known: Iterable[str]) -> dict[str, Any]:
         raise UsageError(f"cannot read {path}: {error.strerror}", "check the path") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is no text", "name a .toml file of settings") from error
-    if len(data) > _LARGEST:
+    if len(data) > _LARGEST or max(map(len, text.splitlines()), default=0) > _LONGEST_LINE:
         raise UsageError(
             f"{path} is too large for a configuration", "name a .toml file of settings"
         )

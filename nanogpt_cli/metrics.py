@@ -87,11 +87,11 @@ def read(path: Path) -> Metrics:
 def parse(lines: Iterable[bytes]) -> Metrics:
     """Read the lines of a log; torn and corrupt ones are dropped and counted."""
     events, dropped = [], 0
-    for line in lines:
+    for line in filter(bytes.strip, lines):
         if (event := _parse(line)) is not None:
             events.append(event)
         else:
-            dropped += bool(line.strip())
+            dropped += 1
     return Metrics(events, dropped)
 
 

@@ -99,7 +99,7 @@ def to_events(log: bytes) -> Metrics:
 
     A console log has ``train`` and ``eval`` events; they lack the fields that nobody printed.
     """
-    found = metrics.parse(log.splitlines())
+    found = metrics.parse(io.BytesIO(log))
     return found if found.events else Metrics(list(_console_events(_decode(log))), dropped=0)
 
 
