@@ -112,6 +112,8 @@ class Session:
         )
         try:
             yield from pieces if chat is None else _stripped(pieces)
+        except CheckpointError as error:
+            raise CheckpointError(f"{self.loaded.path}: {error.message}", error.hint) from error
         finally:
             if chat is not None:
                 reply.text = reply.text.strip()

@@ -205,8 +205,8 @@ def kinds(tiny):
         ),
         "metrics.jsonl": Kind(LOG.encode(), "out/x/metrics.jsonl", log, (0, 3), events, jsonl_dump),
         "console log": Kind(CONSOLE.encode(), "x.log", log, (0, 3)),
-        "settings in TOML": Kind(TOML.encode(), "x.toml", train, (0, 2, 3, 4)),
-        "settings of nanoGPT's": Kind(NANOGPT_PY.encode(), "x.py", train, (0, 2, 3, 4)),
+        "settings in TOML": Kind(TOML.encode(), "x.toml", train, (0, 2, 3, 4, 5)),
+        "settings of nanoGPT's": Kind(NANOGPT_PY.encode(), "x.py", train, (0, 2, 3, 4, 5)),
         "dialogue": Kind(CHAT.encode(), "x.txt", prepare, (0, 3)),
         "JSONL": Kind(jsonl_dump(jsonl * 4), "x.jsonl", prepare, (0, 3), jsonl * 4, jsonl_dump),
         "CSV": Kind(b'human,bot\n' + b'hi,"yes, ""I"" am"\n' * 9, "x.csv", prepare, (0, 3)),
@@ -477,7 +477,7 @@ def in_a_cell(cases, memory=None):
     lines = "".join(json.dumps(case) + "\n" for case in cases)
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], input=lines, capture_output=True, text=True,
-        preexec_fn=limit, env={**os.environ, "OMP_NUM_THREADS": "1"},
+        preexec_fn=limit, timeout=300, env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout)
@@ -675,6 +675,15 @@ def test_no_file_takes_more_than_its_size_justifies(tiny):
             assert case["megabytes"] < 100 + 10 * case["size"] / 1e6, told
         if case["code"]:
             well_behaved((case["code"], "", case["said"]), (case["expected"],))
+
+
+def test_weights_too_large_to_count_with_are_named(tiny, nanogpt):
+    content = checkpoint(tiny)
+    content["model"]["transformer.ln_f.weight"][:] = 3e38
+    torch.save(content, "large.pt")
+    code, _, err = nanogpt("chat", "large.pt", "-p", "to")
+    assert code == 4
+    assert "large.pt: the model computes no finite numbers" in err
 
 
 def test_names_in_an_archive_lead_nowhere(tiny, nanogpt):
