@@ -102,7 +102,8 @@ def _model_config(settings: object, path: Path) -> ModelConfig:
             "update nanogpt",
         )
     for name, value in settings.items():
-        right = isinstance(value, float | int if name == "dropout" else type(defaults[name]))
+        # exactly: torch takes no True for a size
+        right = type(value) in ((float, int) if name == "dropout" else (type(defaults[name]),))
         if not right or (isinstance(value, int) and abs(value) > _LARGEST):
             shown = repr(value)[:60] if _is_scalar(value) else f"a {type(value).__name__}"
             raise CheckpointError(f"{path} is damaged: its {name} is {shown}", _DAMAGED)
