@@ -5,7 +5,9 @@ CRC-32 checksums. ``read`` checks them and gives any torch file's dictionary, wi
 that may be in it; bringing old ones up to date is the business of ``migrate``.
 """
 
-import warnings
+import io
+import os
+import re
 import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
@@ -19,6 +21,7 @@ from torch import Tensor
 from nanogpt_cli.config import ModelConfig
 from nanogpt_cli.errors import CheckpointError, MachineError, NanoGPTError, is_out_of_memory
 from nanogpt_cli.files import atomic_write, machine_errors
+from nanogpt_cli.plainpickle import ForeignError, Maker, NotPlainError, Vocabulary, load_plain
 
 FORMAT, VERSION = "nanogpt", 2
 
@@ -79,6 +82,9 @@ class _Target:
         self.file.flush()
 
 
+_LARGEST = 2**31
+"""No model is as large as this in any direction."""
+
 _KINDS: dict[str, tuple[type, ...]] = {
     "model": (dict,),
     "tokenizer": (dict, NoneType),
@@ -95,9 +101,18 @@ def from_content(content: dict[str, Any], path: Path) -> Checkpoint:
     """Give the checkpoint that an up-to-date dictionary describes. Raises CheckpointError."""
     parts = {name: content[name] for name in _KINDS if name in content}
     wrong = [name for name, value in parts.items() if not isinstance(value, _KINDS[name])]
+    # nobody may meet, or print, a stranger's lists within lists
+    flat = [name for name in ("data", "train_config") if name in parts and name not in wrong]
+    wrong += [name for name in flat if not all(map(_is_scalar, parts[name].values()))]
+    if "data" in flat and not isinstance(parts["data"].get("folder"), str | NoneType):
+        wrong.append("data")
     if wrong:
         raise CheckpointError(f"{path} is damaged: {', '.join(wrong)}", _DAMAGED)
     return Checkpoint(config=_model_config(content.get("model_config"), path), **parts)
+
+
+def _is_scalar(value: object) -> bool:
+    return isinstance(value, str | int | float | NoneType)
 
 
 def _model_config(settings: object, path: Path) -> ModelConfig:
@@ -111,8 +126,11 @@ def _model_config(settings: object, path: Path) -> ModelConfig:
             "update nanogpt",
         )
     for name, value in settings.items():
-        if not isinstance(value, float | int if name == "dropout" else type(defaults[name])):
-            raise CheckpointError(f"{path} is damaged: its {name} is {value!r}", _DAMAGED)
+        # exactly: torch takes no True for a size
+        right = type(value) in ((float, int) if name == "dropout" else (type(defaults[name]),))
+        if not right or (isinstance(value, int) and abs(value) > _LARGEST):
+            shown = repr(value)[:60] if _is_scalar(value) else f"a {type(value).__name__}"
+            raise CheckpointError(f"{path} is damaged: its {name} is {shown}", _DAMAGED)
     try:
         return ModelConfig(**settings)
     except NanoGPTError as error:
@@ -122,46 +140,162 @@ def _model_config(settings: object, path: Path) -> ModelConfig:
 def read(path: Path) -> dict[str, Any]:
     """Give the dictionary in a torch file of any origin, on the CPU, without running its code.
 
-    Raises CheckpointError for what is no checkpoint, is damaged, or would run code.
+    Nothing in it takes more memory than the size of the file justifies. Raises CheckpointError for
+    what is no checkpoint, is damaged, or would run code.
     """
     try:
         with path.open("rb") as file:
-            if not file.read(64).strip(b"\0"):
+            start = file.read(64)
+            if not start.strip(b"\0"):
                 raise CheckpointError(f"{path} is empty", _DAMAGED)
-            _check_sums(file, path)
-            content = _load(file, path)
+            file.seek(0)
+            content = (_read_zip if start.startswith(b"PK") else _read_legacy)(file)
     except OSError as error:
         raise CheckpointError(f"cannot read {path}: {error.strerror}", "check the path") from error
+    except ForeignError as error:
+        raise CheckpointError(
+            f"{path} holds more than tensors and plain data, and could run code: {error}",
+            "have it saved as a plain state dictionary by whoever made it",
+        ) from error
+    except CheckpointError:
+        raise
+    except Exception as error:  # the ways in which bytes can fail to be a checkpoint are many
+        why = f": {error}" if isinstance(error, _DamagedError) else ""
+        raise CheckpointError(f"{path} is damaged or no checkpoint{why}", _DAMAGED) from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{path} holds no model", _NOT_OURS)
     return content
 
 
-def _check_sums(file: IO[bytes], path: Path) -> None:
-    """Check the CRC-32 of every entry; torch itself would load flipped bits silently."""
-    file.seek(0)
-    if file.read(2) != b"PK":
-        return  # torch's format before 1.6 has no checksums
-    try:
-        with zipfile.ZipFile(file) as archive:
-            bad = archive.testzip()
-    except Exception as error:  # zipfile raises many types here, for any kind of damage
-        raise CheckpointError(f"{path} is cut off or damaged", _DAMAGED) from error
-    if bad is not None:
-        raise CheckpointError(f"{path} is damaged: the checksum of {bad} is wrong", _DAMAGED)
+class _DamagedError(NotPlainError):
+    """What is wrong with a torch file, in words for the user."""
 
 
-def _load(file: IO[bytes], path: Path) -> object:
-    """Let torch read the file, tensors and plain types only."""
-    file.seek(0)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's thoughts on how the file was pickled
-            return torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises many types here, for any kind of damage
-        if "GLOBAL" in str(error):  # the pickle's word for what it wants to import
-            raise CheckpointError(
-                f"{path} holds more than tensors and plain data, and could run code",
-                "have it saved as a plain state dictionary by whoever made it",
-            ) from error
-        raise CheckpointError(f"{path} is damaged or no checkpoint", _DAMAGED) from error
+class _Tensors:
+    """Makes the tensors that a pickle of torch's describes, and no others.
+
+    torch.load(weights_only=True) runs no code either, but a small file can make it hang, take all
+    memory, or give tensors that are not what they seem. ``storage`` gives a storage's bytes by its
+    key and size; ``size`` is the file's.
+    """
+
+    def __init__(self, storage: Callable[[str, int], Tensor], size: int) -> None:
+        self.storage = storage
+        self.room = 2 * size  # bytes for all tensors together: those of a tied head count twice
+        self._known: dict[str, Tensor] = {}
+
+    def vocabulary(self) -> Vocabulary:
+        """Give the names in torch's pickles, and what they stand for here."""
+        rebuild = Maker(self._tensor)
+        return Vocabulary(
+            {
+                "collections OrderedDict": Maker(lambda: {}),
+                "torch._utils _rebuild_tensor": rebuild,
+                "torch._utils _rebuild_tensor_v2": rebuild,
+                "torch._utils _rebuild_parameter": Maker(lambda tensor, *_: tensor),
+                **{f"torch {name}": dtype for name, dtype in _DTYPES.items()},
+                **{f"torch {name}Storage": dtype for name, dtype in _STORAGES.items()},
+            },
+            self._stored,
+        )
+
+    def _stored(self, identity: Any) -> Tensor:
+        """Give the whole storage of a persistent id as a flat tensor."""
+        kind, dtype, key, _, count, *view = identity
+        if kind != "storage" or not isinstance(dtype, torch.dtype) or any(view):
+            raise _DamagedError("a tensor is stored in a way that nobody knows")
+        if type(count) is not int or count < 0 or not isinstance(key, str):
+            raise _DamagedError("a tensor is stored nowhere")
+        if key not in self._known:
+            self._known[key] = self.storage(key, count * dtype.itemsize)
+        if len(self._known[key]) != count * dtype.itemsize:
+            raise _DamagedError("a tensor is not as large as what is stored of it")
+        return self._known[key].view(dtype)
+
+    def _tensor(self, whole: Tensor, offset: int, size: Any, stride: Any, *_: Any) -> Tensor:
+        """Give a part of a storage in its shape; torch checks that it lies inside."""
+        tensor = whole.as_strided(size, stride, offset)
+        self.room -= tensor.numel() * tensor.itemsize
+        if self.room < 0:
+            raise _DamagedError("its tensors claim more than the file holds")
+        return tensor
+
+
+_DTYPES = {
+    name: getattr(torch, name)
+    for name in (
+        "float16", "bfloat16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8",
+        "bool",
+    )
+}  # fmt: skip
+_STORAGES = {
+    "Half": torch.float16, "BFloat16": torch.bfloat16, "Float": torch.float32,
+    "Double": torch.float64, "Char": torch.int8, "Short": torch.int16, "Int": torch.int32,
+    "Long": torch.int64, "Byte": torch.uint8, "Bool": torch.bool,
+}  # fmt: skip
+
+
+def _read_zip(file: IO[bytes]) -> object:
+    """Read the file that torch.save writes: a zip with a pickle and a file for each storage.
+
+    Each entry's CRC-32 is checked; torch itself would load flipped bits silently.
+    """
+    size = file.seek(0, os.SEEK_END)
+    with zipfile.ZipFile(file) as archive:
+        entries = {entry.filename: entry for entry in archive.infolist()}
+        pickles = [name for name in entries if re.fullmatch(r"[^/]+/data\.pkl", name)]
+        if len(entries) < len(archive.infolist()) or len(pickles) != 1:
+            raise _DamagedError("it has not one data.pkl, or two entries of one name")
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries.values()):
+            raise _DamagedError("its entries are compressed, which torch never does")
+        if sum(entry.file_size for entry in entries.values()) > size:
+            raise _DamagedError("its entries claim more than the file holds")
+        root = pickles[0].removesuffix("data.pkl")
+        if f"{root}byteorder" in entries and archive.read(f"{root}byteorder") != b"little":
+            raise _DamagedError("it was written by a big-endian machine")
+
+        def storage(key: str, count: int) -> Tensor:
+            entry = entries[f"{root}data/{key}"]
+            if entry.file_size != count:
+                raise _DamagedError("a tensor is not as large as what is stored of it")
+            try:
+                return _bytes(archive.read(entry))
+            except zipfile.BadZipFile as error:
+                raise _DamagedError(f"the checksum of {entry.filename} is wrong") from error
+
+        return load_plain(archive.read(pickles[0]), _Tensors(storage, size).vocabulary())
+
+
+def _read_legacy(file: IO[bytes]) -> object:
+    """Read torch's format before 1.6: pickles one after the other, then the storages, no checksums.
+
+    Raises NotPlainError for what is no such file.
+    """
+    stream = io.BytesIO(file.read())
+    size = stream.getbuffer().nbytes
+    storages: dict[str, Tensor] = {}
+    left = size
+
+    def storage(key: str, count: int) -> Tensor:
+        nonlocal left
+        left -= count
+        if left < 0:
+            raise _DamagedError("its tensors claim more than the file holds")
+        storages[key] = torch.zeros(count, dtype=torch.uint8)
+        return storages[key]
+
+    magic, _, system = (load_plain(stream) for _ in range(3))
+    if magic != 0x1950A86A20F9469CFC6C or system.get("little_endian") is not True:
+        raise _DamagedError("it does not begin as torch's files do")
+    content = load_plain(stream, _Tensors(storage, size).vocabulary())
+    for key in load_plain(stream):
+        stream.read(8)  # the count again
+        storages[key].copy_(_bytes(stream.read(len(storages[key]))))
+    return content
+
+
+def _bytes(data: bytes) -> Tensor:
+    """Give bytes as a tensor that owns them."""
+    if not data:
+        return torch.empty(0, dtype=torch.uint8)
+    return torch.frombuffer(bytearray(data), dtype=torch.uint8)

@@ -4,6 +4,7 @@ import ast
 import difflib
 import operator
 import tomllib
+import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,10 @@ from nanogpt_cli.errors import UsageError
 
 _IGNORED = {"wandb_log", "wandb_project", "wandb_run_name"}
 """What nanoGPT's configurations set and nothing here reads."""
+
+_LARGEST, _LONGEST_LINE = 2**16, 1000
+"""Bytes of a configuration, and characters of its lines: tomllib takes memory for the square of a
+dotted key's parts, all of which stand in one line."""
 
 _OPERATORS = {
     ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,
@@ -26,11 +31,17 @@ def read_config(path: Path, known: Iterable[str]) -> dict[str, Any]:
     cannot be read or names a setting that is not ``known``.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        with path.open("rb") as file:
+            data = file.read(_LARGEST + 1)
+        text = data.decode("utf-8-sig")
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}", "check the path") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is no text", "name a .toml file of settings") from error
+    if len(data) > _LARGEST or max(map(len, text.splitlines()), default=0) > _LONGEST_LINE:
+        raise UsageError(
+            f"{path} is too large for a configuration", "name a .toml file of settings"
+        )
     known = set(known)
     values = {}
     for key, value in (_assignments if path.suffix == ".py" else _toml)(text, path):
@@ -43,6 +54,8 @@ def read_config(path: Path, known: Iterable[str]) -> dict[str, Any]:
             )
         if name in values and path.suffix != ".py":
             raise UsageError(f"{path} sets {name} twice", "leave one of them out")
+        if isinstance(value, int) and abs(value) >= 2**63:
+            raise UsageError(f"{path}: {key} is out of range", "write a smaller number")
         values[name] = value
     return values
 
@@ -50,7 +63,7 @@ def read_config(path: Path, known: Iterable[str]) -> dict[str, Any]:
 def _toml(text: str, path: Path) -> Iterator[tuple[str, Any]]:
     try:
         content = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError also covers endless integers
         end = f"line {len(text.splitlines())}, the end"  # tomllib does not count there
         what = str(error).replace("end of document", end)
         raise UsageError(f"{path}: {what}", "mend that line; a setting is: n_layer = 4") from error
@@ -61,7 +74,9 @@ def _toml(text: str, path: Path) -> Iterator[tuple[str, Any]]:
 def _assignments(text: str, path: Path) -> Iterator[tuple[str, Any]]:
     """Yield the plain ``name = value`` lines; values are literals and arithmetic on them."""
     try:
-        body = ast.parse(text).body
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # they would be about the stranger's style
+            body = ast.parse(text).body
     except SyntaxError as error:
         raise UsageError(
             f"{path}, line {error.lineno}: {error.msg}", "a setting is: n_layer = 4"

@@ -590,7 +590,7 @@ def _is_another_process(number: str) -> bool:
     """Tell whether a process is alive that is not ours; a restarted container gives one number."""
     try:
         os.kill(int(number), 0)
-    except (ProcessLookupError, ValueError):
+    except (ProcessLookupError, ValueError, OverflowError):
         return False
     except OSError:  # it is someone else's
         return True

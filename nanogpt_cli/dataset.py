@@ -81,7 +81,9 @@ def _open(folder: Path) -> Dataset:
             raise DataError(f"{folder / 'meta.json'}: {error.message}", error.hint) from error
         vocab_size, dtype = words.vocab_size, meta.get("dtype", "uint16")
         if dtype not in ("uint16", "uint32"):
-            raise DataError(f"{folder / 'meta.json'}: dtype {dtype!r} is unknown", _AGAIN)
+            raise DataError(
+                f"{folder / 'meta.json'}: its dtype is neither uint16 nor uint32", _AGAIN
+            )
     else:
         words, chat, dtype = nanogpt_tokenizer(folder), None, "uint16"
         vocab_size = words.vocab_size if words.name == "char" else 50304
@@ -111,6 +113,8 @@ _AGAIN = "prepare it again: nanogpt prepare --force"
 def _meta_text(folder: Path) -> bytes | None:
     """Read meta.json; None where there is none."""
     path = dataset_file(folder, "meta.json")
+    if not path.is_file():
+        return None
     try:
         return path.read_bytes()
     except FileNotFoundError:
@@ -128,7 +132,8 @@ def _parse_meta(text: bytes, path: Path) -> dict[str, Any]:
     if not isinstance(meta, dict) or not isinstance(meta.get("tokenizer"), dict):
         raise DataError(f"{path} is damaged: it names no tokenizer", _AGAIN)
     for split in ("train", "val"):
-        if not isinstance(meta.get(split, {}), dict):
+        stated = meta.get(split, {})
+        if not isinstance(stated, dict) or not isinstance(stated.get("tokens", 0), int):
             raise DataError(f"{path} is damaged: it does not describe {split}.bin", _AGAIN)
     version = meta.get("version")
     if isinstance(version, int) and version > 1:
@@ -142,7 +147,7 @@ def nanogpt_tokenizer(folder: Path) -> tokenizer.Tokenizer:
     Raises DataError where meta.pkl holds anything but the plain tables that nanoGPT writes.
     """
     path = folder / "meta.pkl"
-    if not path.exists():
+    if not path.is_file():
         return tokenizer.default_gpt2()
     try:
         meta = plainpickle.load_plain(path.read_bytes())

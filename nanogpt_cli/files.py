@@ -24,7 +24,8 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     with machine_errors(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with temporary.open("wb") as file:
+            temporary.unlink(missing_ok=True)
+            with temporary.open("xb") as file:  # never through a link that somebody laid there
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
@@ -80,6 +81,7 @@ def machine_errors(path: Path) -> Iterator[None]:
         errno.EACCES: "choose a folder that you may write to",
         errno.EPERM: "choose a folder that you may write to",
         errno.ENOTDIR: "a part of that path is a file, choose another folder",
+        errno.ELOOP: "it is a link to another file; remove the link",
         errno.EFBIG: "the system limits the size of files here (ulimit -f)",
     }
     try:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from nanogpt_cli.config import SampleConfig
+from nanogpt_cli.errors import CheckpointError
 from nanogpt_cli.model import GPT, KVCache
 from nanogpt_cli.tokenizer import Tokenizer
 
@@ -97,7 +98,8 @@ def generate(
 
     Ids from ``vocab_size`` on, which pad the model's vocabulary, are never drawn. ``generator``
     lives on the CPU. A prompt longer than the block is read from its last block_size tokens on.
-    The repeat penalty knows what was generated, not the prompt.
+    The repeat penalty knows what was generated, not the prompt. Raises CheckpointError for weights
+    so large that no numbers come out.
     """
     ids = list(prompt)
     seen: set[int] = set()
@@ -105,6 +107,11 @@ def generate(
     for _ in range(config.max_tokens):
         start = decoder.window(ids, start)
         logits = decoder.logits(ids[start:]).cpu()[:vocab_size]
+        if not logits.isfinite().all():
+            raise CheckpointError(
+                "the model computes no finite numbers for this text",
+                "its weights are damaged, or its training had diverged; take another checkpoint",
+            )
         probs = probabilities(logits, config, seen)
         ids.append(int(torch.multinomial(probs, 1, generator=generator)))
         if config.repeat_penalty != 1:

@@ -35,7 +35,8 @@ def read(folder: Path) -> dict[str, Any]:
     for name, tensor in weights.items():
         full = name if name.startswith(("transformer.", "lm_head.")) else f"transformer.{name}"
         # OpenAI's layers are stored input first; torch's Linear wants output first
-        model[full] = tensor.t().contiguous() if full.endswith(_TRANSPOSED) else tensor
+        turned = full.endswith(_TRANSPOSED) and tensor.dim() == 2
+        model[full] = tensor.t().contiguous() if turned else tensor
     return {"model": model, "model_config": _config(settings, folder)}
 
 

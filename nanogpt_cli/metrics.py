@@ -39,7 +39,7 @@ class MetricsLog:
     def __init__(self, path: Path) -> None:
         self.path = path
         with machine_errors(path):
-            self._file = path.open("a+b", buffering=0)
+            self._file = open(path, "a+b", buffering=0, opener=_no_link)  # noqa: SIM115
             if size := self._file.seek(0, os.SEEK_END):
                 self._file.seek(size - 1)
                 if self._file.read(1) != b"\n":
@@ -71,6 +71,11 @@ class MetricsLog:
                 line = line[self._file.write(line) :]
 
 
+def _no_link(path: str, flags: int) -> int:
+    """Open a file unless it is a link, which may point anywhere."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+
+
 @dataclass(frozen=True)
 class Metrics:
     """What a metrics.jsonl holds: its events in order, and how many lines could not be read."""
@@ -90,9 +95,13 @@ def read(path: Path) -> Metrics:
 
 def parse(lines: Iterable[bytes]) -> Metrics:
     """Read the lines of a log; torn and corrupt ones are dropped and counted."""
-    parsed = [_parse(line) for line in lines if line.strip()]
-    events = [event for event in parsed if event is not None]
-    return Metrics(events, dropped=len(parsed) - len(events))
+    events, dropped = [], 0
+    for line in filter(bytes.strip, lines):
+        if (event := _parse(line)) is not None:
+            events.append(event)
+        else:
+            dropped += 1
+    return Metrics(events, dropped)
 
 
 def truncate(path: Path, step: int) -> int:

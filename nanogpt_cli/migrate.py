@@ -152,6 +152,8 @@ def _drop_unused_tables(content: Content, changes: Changes) -> Content:
     """Drop position tables that the model's kind of position embedding does not read."""
     config, weights = content["model_config"], dict(content["model"])
     pos_embd = config.get("pos_embd", "default")
+    if not isinstance(pos_embd, str):
+        return content
     if pos_embd != "relative" and RELATIVE in weights:
         changes.add("dropped", RELATIVE, f"not used with --pos-embd {pos_embd}")
         del weights[RELATIVE]
@@ -204,6 +206,10 @@ MIGRATIONS: list[Callable[[Content, Changes], Content]] = [
 # --- what callers use -----------------------------------------------------------------------------
 
 
+_LONGEST_NAME = 200
+"""Characters of a weight's name; the table of changes is as wide as the longest."""
+
+
 def upgrade(content: Content, path: Path) -> tuple[Checkpoint, Changes]:
     """Bring the content of a checkpoint up to date and check it; ``path`` is for messages.
 
@@ -219,13 +225,22 @@ def upgrade(content: Content, path: Path) -> tuple[Checkpoint, Changes]:
             f"{path} holds no model with its settings",
             "take the whole checkpoint that training wrote, not its weights alone",
         )
+    if not all(isinstance(name, str) and len(name) <= _LONGEST_NAME for name in content["model"]):
+        raise CheckpointError(f"{path} has weights without a proper name", "take another copy")
     for migration in MIGRATIONS:
         before = len(changes.entries)
         try:
             content = migration(content, changes)
         except CheckpointError as error:
             raise CheckpointError(f"{path}: {error.message}", error.hint) from error
-        except (TypeError, ValueError, AttributeError, IndexError, RuntimeError) as error:
+        except (
+            TypeError,
+            ValueError,
+            LookupError,
+            AttributeError,
+            ArithmeticError,
+            RuntimeError,
+        ) as error:
             raise CheckpointError(f"{path} is damaged or no GPT", "take another copy") from error
         if len(changes.entries) > before:
             changes.steps.append(migration.__name__.strip("_"))
@@ -234,11 +249,14 @@ def upgrade(content: Content, path: Path) -> tuple[Checkpoint, Changes]:
     return checkpoint, changes
 
 
+_REAL = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+
+
 def check_weights(checkpoint: Checkpoint, path: Path) -> None:
     """Check names, shapes and values of the weights. Raises CheckpointError naming the keys."""
     weights: dict[str, Any] = checkpoint.model
     wanted = _shapes(checkpoint, path)
-    usable = {n for n, t in weights.items() if isinstance(t, Tensor) and t.is_floating_point()}
+    usable = {n for n, t in weights.items() if isinstance(t, Tensor) and t.dtype in _REAL}
     problems = {
         "missing": wanted.keys() - weights.keys(),
         "unknown": weights.keys() - wanted.keys(),
@@ -373,9 +391,9 @@ def make_model(checkpoint: Checkpoint, device: torch.device | None = None) -> GP
 def largest_difference(old: Checkpoint, new: Checkpoint) -> float:
     """Prove a migration: the largest difference of logits on fixed prompts.
 
-    The prompts are drawn from a fixed seed, of 1 token up to the whole block.
+    The prompts are drawn from a fixed seed, of 1 token up to the whole block, or its first 4,096.
     """
-    block = min(old.config.block_size, new.config.block_size)
+    block = min(old.config.block_size, new.config.block_size, 4096)
     models = make_model(old), make_model(new)
     generator = torch.Generator().manual_seed(0)
     difference = 0.0

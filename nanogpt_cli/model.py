@@ -29,9 +29,10 @@ class KVCache:
         c = model.config
         weight = model.transformer.wte.weight
         shape = (c.n_layer, batch, c.n_head, c.block_size, c.n_embd // c.n_head)  # L, B, H, S, D
-        self.keys = torch.zeros(shape, device=weight.device, dtype=weight.dtype)
-        self.values = torch.zeros_like(self.keys)
-        self.ids = torch.zeros(batch, c.block_size, device=weight.device, dtype=torch.long)
+        # not filled: a context costs memory only as far as it is used
+        self.keys = torch.empty(shape, device=weight.device, dtype=weight.dtype)
+        self.values = torch.empty_like(self.keys)
+        self.ids = torch.empty(batch, c.block_size, device=weight.device, dtype=torch.long)
         self.length = 0
 
     def extend(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,15 +2,40 @@
 
 nanoGPT's ``meta.pkl`` is a dictionary of numbers and characters. The opcodes are walked with
 ``pickletools``, which executes nothing; the few that build plain data are carried out here, and any
-other one, such as those that import or call, is refused.
+other one, such as those that import or call, is refused. A checkpoint names tensors beside plain
+data: who reads one says what those names stand for, and nothing is ever imported.
 """
 
+import io
 import pickletools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 
 class NotPlainError(ValueError):
     """The pickle holds something other than plain data, or is damaged."""
+
+
+class ForeignError(NotPlainError):
+    """The pickle is sound, but wants something that only running its code would give."""
+
+
+@dataclass(frozen=True)
+class Maker:
+    """What a pickle may call: it gets the arguments, already built."""
+
+    call: Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What a pickle may name beside plain data."""
+
+    names: Mapping[str, Any] = field(default_factory=dict)
+    """From ``module name`` to a value or a Maker."""
+    outside: Callable[[Any], Any] | None = None
+    """Gives what lies outside of the pickle under a persistent id."""
 
 
 _EMPTY = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}
@@ -22,22 +47,25 @@ _VALUES = {
 }  # fmt: skip
 _KEYS = (str, bytes, int, float, type(None))
 """What may be a key. Tuples may not: the hash of nested ones can be made to take for ever."""
+_LONGEST_NUMBER = 1000
+"""Bits; beyond, a float overflows, and then Python refuses to print the number."""
 
 
-def load_plain(data: bytes) -> Any:
+def load_plain(data: bytes | io.BytesIO, vocabulary: Vocabulary | None = None) -> Any:
     """Give the plain data (dict, list, tuple, str, bytes, numbers, None) of a pickle.
 
-    Raises NotPlainError for anything else, without having run any of it.
+    A stream is left where the pickle ends. Raises NotPlainError for anything else that the
+    ``vocabulary`` does not know, without having run any of it.
     """
     try:
-        return _build(data)
+        return _build(data, vocabulary or Vocabulary())
     except NotPlainError:
         raise
     except Exception as error:  # the ways in which bytes can fail to be a pickle have no one type
         raise NotPlainError("it is damaged") from error
 
 
-def _build(data: bytes) -> Any:
+def _build(data: bytes | io.BytesIO, vocabulary: Vocabulary) -> Any:
     """Carry the opcodes out on a stack, as pickle's own machine does."""
     stack: list[Any] = []
     below: list[list[Any]] = []  # the stacks that marks have put aside
@@ -66,6 +94,8 @@ def _build(data: bytes) -> Any:
             case name if name in _CONSTANTS:
                 stack.append(_CONSTANTS[name])
             case name if name in _VALUES:
+                if isinstance(argument, int) and argument.bit_length() > _LONGEST_NUMBER:
+                    raise NotPlainError("it holds a number of absurd length")
                 stack.append(argument)
             case "MEMOIZE":
                 memo[len(memo)] = stack[-1]
@@ -96,8 +126,22 @@ def _build(data: bytes) -> Any:
             case "APPENDS":
                 items = since_mark()
                 stack[-1].extend(items)
+            case "GLOBAL" | "STACK_GLOBAL" as name:
+                wanted = str(argument) if name == "GLOBAL" else " ".join(take(2))
+                if wanted not in vocabulary.names:
+                    raise ForeignError(f"it wants {wanted[:80]}, which is not plain data")
+                stack.append(vocabulary.names[wanted])
+            case "REDUCE":
+                maker, arguments = take(2)
+                if not isinstance(maker, Maker):
+                    raise ForeignError("it calls what is not to be called")
+                stack.append(maker.call(*arguments))
+            case "BUILD" if vocabulary.names and type(stack[-2]) is dict:
+                stack.pop()  # the attributes that torch gives to an OrderedDict
+            case "BINPERSID" if vocabulary.outside:
+                stack.append(vocabulary.outside(stack.pop()))
             case name:
-                raise NotPlainError(f"it holds {name}, which is not plain data")
+                raise ForeignError(f"it holds {name}, which is not plain data")
     raise NotPlainError("it ends too early")
 
 

@@ -99,7 +99,7 @@ def to_events(log: bytes) -> Metrics:
 
     A console log has ``train`` and ``eval`` events; they lack the fields that nobody printed.
     """
-    found = metrics.parse(log.splitlines())
+    found = metrics.parse(io.BytesIO(log))
     return found if found.events else Metrics(list(_console_events(_decode(log))), dropped=0)
 
 
@@ -191,7 +191,7 @@ def to_curve(name: str, log: Metrics) -> Curve:
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\r\n]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _COUNT = r"\d[\d,]{0,18}"
-_NUMBER = r"([-+]?(?:\d+\.?\d*(?:e[-+]?\d+)?|nan|inf))"
+_NUMBER = r"([-+]?(?:\d+(?:\.\d*)?(?:e[-+]?\d+)?|nan|inf))"
 _LINE = re.compile(
     rf"\biter (?P<iter>{_COUNT}): loss {_NUMBER}(?:, time {_NUMBER}ms)?"
     rf"|\bstep (?P<step>{_COUNT}): train loss {_NUMBER}, val loss {_NUMBER}"

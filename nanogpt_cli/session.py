@@ -8,7 +8,7 @@ from nanogpt_cli import migrate, tokenizer
 from nanogpt_cli.config import SampleConfig
 from nanogpt_cli.device import find_device
 from nanogpt_cli.dialogue import ChatFormat, Turn, encode_prompt, stop_ids, stop_strings
-from nanogpt_cli.errors import CheckpointError, DataError
+from nanogpt_cli.errors import CheckpointError, DataError, MachineError
 from nanogpt_cli.generate import Decoder, Reply, sampling_generator, stream_reply
 
 
@@ -42,7 +42,15 @@ def load(path: Path, device: str = "auto", data_dir: Path | None = None) -> Load
     except DataError as error:
         raise CheckpointError(f"{path}: {error.message}", error.hint) from error
     model = migrate.make_model(checkpoint, find_device(device))
-    return Loaded(path, Decoder(model), tokenizer.from_dict(checkpoint.tokenizer), chat)
+    try:
+        decoder = Decoder(model)
+    except RuntimeError as error:
+        raise MachineError(
+            f"{path}: the memory does not suffice for its context of "
+            f"{checkpoint.config.block_size:,} tokens",
+            "take a smaller model, or a machine with more memory",
+        ) from error
+    return Loaded(path, decoder, tokenizer.from_dict(checkpoint.tokenizer), chat)
 
 
 @dataclass
@@ -104,6 +112,8 @@ class Session:
         )
         try:
             yield from pieces if chat is None else _stripped(pieces)
+        except CheckpointError as error:
+            raise CheckpointError(f"{self.loaded.path}: {error.message}", error.hint) from error
         finally:
             if chat is not None:
                 reply.text = reply.text.strip()

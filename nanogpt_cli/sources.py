@@ -35,6 +35,9 @@ Event = str | Turn | None
 CHUNK = 2**20
 """Bytes, or characters, that are worked on at a time."""
 
+LONGEST_LINE = 2**27
+"""Characters of a line of JSON or of a table's cell."""
+
 _OPENING_TAG = re.compile(
     rf"^\s*({'|'.join(map(re.escape, ChatFormat().tags[:2]))})", re.IGNORECASE | re.MULTILINE
 )
@@ -236,14 +239,24 @@ def _dialogue_events(chunks: Iterable[str], parsing: ParseReport | None) -> Iter
         yield None
 
 
-def _lines(chunks: Iterable[str]) -> Iterator[str]:
-    """Give whole lines with their line breaks."""
-    held = ""
+def _lines(chunks: Iterable[str], name: str) -> Iterator[str]:
+    """Give whole lines with their line breaks. Raises DataError for one that has no end."""
+    held: list[str] = []
+    length = 0
     for chunk in chunks:
-        *lines, held = (held + chunk).split("\n")
-        yield from (line + "\n" for line in lines)
-    if held:
-        yield held
+        *lines, rest = chunk.split("\n")
+        for line in lines:
+            yield "".join([*held, line, "\n"])
+            held, length = [], 0
+        held.append(rest)
+        length += len(rest)
+        if length > LONGEST_LINE:
+            raise DataError(
+                f"{name} has a line of more than {LONGEST_LINE:,} characters",
+                "write one document or conversation a line",
+            )
+    if length:
+        yield "".join(held)
 
 
 def _jsonl_events(chunks: Iterable[str], name: str) -> Iterator[Event]:
@@ -252,7 +265,7 @@ def _jsonl_events(chunks: Iterable[str], name: str) -> Iterator[Event]:
     A line is {"text": ...}, {"messages": [{"role": ..., "content": ...}]}, such a list itself, or
     a pair like {"prompt": ..., "completion": ...}.
     """
-    for number, line in enumerate(_lines(chunks), 1):
+    for number, line in enumerate(_lines(chunks, name), 1):
         if not line.strip():
             continue
         try:
@@ -310,11 +323,14 @@ def _conversation_events(turns: Iterable[Turn]) -> Iterator[Event]:
 
 def _csv_events(chunks: Iterable[str], name: str) -> Iterator[Event]:
     """Give each row as a document (column ``text``, or the only one) or a pair of turns."""
-    lines = _lines(chunks)
+    lines = _lines(chunks, name)
     header = next(lines, "")
-    csv.field_size_limit(2**27)
+    csv.field_size_limit(LONGEST_LINE)
     rows = csv.reader(chain([header], lines), delimiter=max(",\t;", key=header.count))
-    columns = [column.strip().lower() for column in next(rows, [])]
+    try:
+        columns = [column.strip().lower() for column in next(rows, [])]
+    except csv.Error as error:
+        raise DataError(f"{name}, line {rows.line_num}: {error}", "check its quotes") from error
     pair = _pair_in(columns)
     if pair is None and "text" not in columns and len(columns) > 1:
         raise DataError(

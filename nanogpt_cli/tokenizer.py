@@ -21,6 +21,8 @@ from nanogpt_cli.runs import dataset_file
 
 END_OF_TEXT = "<|endoftext|>"
 KINDS = "gpt2, char, byte, bpe:N, cl100k_base, o200k_base, or a file that holds one"
+MAX_SPECIAL, LONGEST_SPECIAL = 4096, 256
+"""Special tokens, and characters in the name of one; tiktoken makes a regular expression of all."""
 MAX_VOCAB = 2**22
 """More tokens than any tokenizer has; a file that claims more is damaged."""
 
@@ -343,7 +345,8 @@ def from_dict(content: object) -> Tokenizer:
                 raise _damaged("its pattern is none that this version knows")
             return BPETokenizer(name, _checked_tokens(_text(content, "ranks")), pattern, special)
         case kind:
-            raise DataError(f"no tokenizer is of the kind {str(kind)[:40]!r}", "update nanogpt")
+            shown = repr(kind[:40]) if isinstance(kind, str) else f"of a {type(kind).__name__}"
+            raise DataError(f"no tokenizer is of the kind {shown}", "update nanogpt")
 
 
 def _damaged(problem: str) -> DataError:
@@ -365,8 +368,11 @@ def _checked_special(content: object) -> dict[str, int]:
     """Check the special tokens of a description, name -> id."""
     if not isinstance(content, dict):
         raise _damaged("it has no special_tokens")
+    if len(content) > MAX_SPECIAL:
+        raise _damaged(f"it has {len(content):,} special tokens")
     for name, token in content.items():
-        if not isinstance(name, str) or not name.isprintable() or not name:
+        proper = isinstance(name, str) and name.isprintable() and name
+        if not proper or len(name) > LONGEST_SPECIAL:
             raise _damaged("the name of a special token is no text")
         if type(token) is not int or not 0 <= token < MAX_VOCAB:
             raise _damaged(f"the id of {name} is no id")

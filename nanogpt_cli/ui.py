@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 
+LONGEST = 5000
+"""Characters of an error that are shown: a long path, but not a whole file in one line."""
+
+
 @cache
 def console() -> "Console":
     """Give the console for all talk; answers go to stdout and never through here."""
@@ -37,8 +41,9 @@ def show_error(error: NanoGPTError) -> None:
     """Print an error and how to mend it, also where ``--quiet`` is on."""
     out = console()
     out.quiet = False
-    out.print(f"[bold red]error:[/] {escape(clean(error.message))}")
-    out.print(f"[bold]hint:[/] {escape(clean(error.hint))}")
+    for word, text in (("[bold red]error:[/]", error.message), ("[bold]hint:[/]", error.hint)):
+        shown = clean(text if len(text) <= LONGEST else f"{text[:LONGEST]} ...")
+        out.print(f"{word} {escape(shown)}")
 
 
 def escape(text: str) -> str:

@@ -227,6 +227,8 @@ def test_torch_files_of_something_else_are_refused(content):
         {"model_config": None},
         {"model_config": {"n_layer": "2"}},
         {"model_config": {"n_layer": 0}},
+        {"model_config": {"block_size": True}},
+        {"model_config": {"n_embd": 10**400}},
         {"model_config": {"n_layer": 10**9}},
         {"model_config": {"vocab_size": -1}},
         {"model_config": {"n_embd": 2**62}},

@@ -61,7 +61,7 @@ def _measure(name: str | None, data: str | None, device: str) -> dict[str, Any]:
     model = migrate.make_model(checkpoint, find_device(device))
     counts = token_byte_counts(words, checkpoint.config.vocab_size)
     with ui.progress() as bar:
-        task = bar.add_task(f"evaluating {ui.clean(path)}", total=len(tokens), note="")
+        task = bar.add_task(f"evaluating {ui.escape(ui.clean(path))}", total=len(tokens), note="")
         loss = evaluate_loss(model, tokens, counts, advance=lambda n: bar.advance(task, n))
     return {
         "checkpoint": str(path),
