@@ -1,12 +1,13 @@
 """What several test files share: tiny models and datasets, made here and never downloaded."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from nanogpt_cli import cli, ui
 from nanogpt_cli.config import ModelConfig
 from nanogpt_cli.corpus import PrepareOptions, prepare
 from nanogpt_cli.model import GPT
@@ -60,3 +61,17 @@ def nanogpt_data(tmp_path: Path) -> Path:
     for split, count in (("train", 5000), ("val", 500)):
         rng.integers(0, 50257, count).astype(np.uint16).tofile(folder / f"{split}.bin")
     return folder
+
+
+@pytest.fixture
+def nanogpt(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., tuple[int, str, str]]]:
+    """Run a command line in this process; give exit code, stdout and stderr."""
+
+    def run(*args: object) -> tuple[int, str, str]:
+        ui.console.cache_clear()
+        code = cli.run([str(a) for a in args])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    yield run
+    ui.console.cache_clear()

@@ -13,26 +13,12 @@ from pathlib import Path
 import pytest
 import typer
 
-from nanogpt_cli import cli, ui
+from nanogpt_cli import cli
 from nanogpt_cli.config import ModelConfig, SampleConfig, TrainConfig, config_fields, flag
 from nanogpt_cli.corpus import PrepareOptions
 
 TINY = ["--n-layer=1", "--n-head=2", "--n-embd=16", "--block-size=16", "--batch-size=4",
         "--eval-iters=1", "--sample-tokens=4", "--device=cpu", "--dtype=float32"]  # fmt: skip
-
-
-@pytest.fixture
-def nanogpt(capsys):
-    """Run a command line in this process; give exit code, stdout and stderr."""
-
-    def run(*args):
-        ui.console.cache_clear()
-        code = cli.run([str(a) for a in args])
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    yield run
-    ui.console.cache_clear()
 
 
 def executable(*args, **kwargs):
