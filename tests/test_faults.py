@@ -14,6 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import filelock
 import pytest
 import torch
 from old_checkpoints import nanogpt_content, save
@@ -210,6 +211,26 @@ def test_what_is_drawn_stays_within_the_vocabulary(nanogpt, trained):
     assert greedy.pop()[0] == 0
 
 
+@pytest.mark.parametrize("end", ["stdin", "stdout"])
+def test_one_end_that_is_a_terminal_is_not_enough(nanogpt, trained, monkeypatch, end):
+    monkeypatch.setattr(getattr(sys, end), "isatty", lambda: True, raising=False)
+    monkeypatch.setattr(sys.stdin, "read", lambda: "To be\n", raising=False)
+    code, out, err = nanogpt("chat", trained, "--max-tokens=4")  # row 54
+    assert (code, err) == (0, "")
+    assert "\x1b" not in out
+    assert 1 < len(out) <= 5
+
+
+def test_markup_in_a_reply_is_shown_as_it_is(nanogpt):
+    Path("a.txt").write_text("[/red][bold]" * 60)
+    assert nanogpt("prepare", "a.txt", "--tokenizer=char", "-q")[0] == 0
+    assert nanogpt("train", *TINY, "--max-iters=1", "--out-dir=out/t")[0] == 0
+    code, out, _ = nanogpt("chat", "t", "-p", "[/", "--max-tokens=200", "--seed=1")  # row 57
+    assert code == 0
+    assert len(out) == 201
+    assert set(out) == set("[/red][bold]\n")
+
+
 def test_an_interrupted_migration_leaves_the_source(nanogpt, monkeypatch):
     before = save(nanogpt_content(), "old.pt").read_bytes()
 
@@ -219,6 +240,52 @@ def test_an_interrupted_migration_leaves_the_source(nanogpt, monkeypatch):
     monkeypatch.setattr("nanogpt_cli.files.sync_folder", interrupt)  # row 46
     assert nanogpt("migrate-ckpt", "old.pt")[0] == 130
     assert Path("old_original.pt").read_bytes() == before
+
+
+@pytest.mark.parametrize("folder", ["/proc/run", "hamlet.txt", "hamlet.txt/run"])
+def test_a_folder_that_cannot_be_written_is_told_before_the_first_step(refuses, text_data, folder):
+    said = refuses(5, "train", *TINY, "--out-dir", folder)  # row 31
+    assert f"cannot write {folder}" in said
+    assert folder == "/proc/run" or "choose another folder" in said
+
+
+@pytest.mark.parametrize("how", [["--force", *TINY], ["--init-from=resume"]])
+def test_the_second_run_in_a_folder_is_refused(nanogpt, trained, how):
+    with filelock.FileLock("out/t/.lock"):  # row 32
+        before = snapshot()
+        code, out, err = nanogpt("train", *how, "--out-dir=out/t", "--max-iters=9")
+        assert (code, out) == (2, "")
+        assert "error: another run is training in out/t\nhint: " in err
+        assert snapshot() == before
+
+
+def test_another_shape_is_not_resumed(refuses, trained):
+    said = refuses(4, "train", "--init-from=resume", "--out-dir=out/t", "--n-layer=2", "--n-head=1")
+    for difference in ("--n-layer 2, the checkpoint has 1", "--n-head 1, the checkpoint has 2"):
+        assert difference in said  # row 38
+
+
+def test_changed_data_is_not_resumed(nanogpt, refuses, trained):
+    path = Path("data/hamlet/train.bin")
+    tokens = path.read_bytes()
+    path.write_bytes(tokens[:200] + tokens[:2] + tokens[202:])
+    resume = ["train", "--init-from=resume", "--out-dir=out/t", "--max-iters=2"]
+    assert "data/hamlet has changed" in refuses(3, *resume)  # row 17
+    assert nanogpt(*resume, "--force")[0] == 0
+
+
+def test_a_log_of_one_point_is_drawn_and_numbers_that_are_none_are_left_out(nanogpt, refuses):
+    Path("one.jsonl").write_text(
+        '{"event": "train", "step": 1, "loss": NaN}\n{"event": "train", "step": 2, "loss": 3.5}\n'
+    )  # rows 61, 62
+    code, out, _ = nanogpt("plot-log", "one.jsonl")
+    assert code == 0
+    assert "3.5000 at step 2" in out
+    assert nanogpt("plot-log", "one.jsonl", "--to-jsonl", "new.jsonl")[0] == 0
+    assert '"loss": null' in Path("new.jsonl").read_text()
+    assert "NaN" not in Path("new.jsonl").read_text()
+    Path("empty.jsonl").touch()
+    assert "empty.jsonl" in refuses(3, "plot-log", "empty.jsonl")
 
 
 # --- what surrounds every command -----------------------------------------------------------------
@@ -388,6 +455,6 @@ def test_the_table_names_tests_that_exist():
         for file, name in named:
             if file not in defined:
                 tree = ast.parse((Path(__file__).parent / file).read_text(encoding="utf-8"))
-                defined[file] = {n.name for n in tree.body if isinstance(n, ast.FunctionDef)}
+                defined[file] = {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)}
             assert name in defined[file], f"row {number}: {file} has no {name}"
             assert name.startswith("test_")
