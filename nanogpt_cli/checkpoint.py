@@ -241,7 +241,11 @@ def _read_zip(file: IO[bytes]) -> object:
     Each entry's CRC-32 is checked; torch itself would load flipped bits silently.
     """
     size = file.seek(0, os.SEEK_END)
-    with zipfile.ZipFile(file) as archive:
+    try:
+        opened = zipfile.ZipFile(file)
+    except zipfile.BadZipFile as error:
+        raise _DamagedError("it was cut off") from error
+    with opened as archive:
         entries = {entry.filename: entry for entry in archive.infolist()}
         pickles = [name for name in entries if re.fullmatch(r"[^/]+/data\.pkl", name)]
         if len(entries) < len(archive.infolist()) or len(pickles) != 1:

@@ -171,8 +171,10 @@ def prepare(
         scan = Scan(alphabet=set() if "char" in (kind, ready and ready.name) else None)
         scan.add(read("reading", scan.parsing), options.seed)
         if not scan.documents:
-            where = sources[0].name if len(sources) == 1 else f"any of {len(sources)} files"
-            raise DataError(f"there is no text in {where}", "give a file that holds some text")
+            raise DataError(
+                f"there is no text in {_named([source.name for source in sources])}",
+                "give a file that holds some text",
+            )
         special = [END_OF_TEXT] if scan.apart else []
         special += ChatFormat().tags if scan.turns else ()
         if ready is None:
@@ -351,7 +353,7 @@ def _write_dataset(
         temporary.mkdir()
         try:
             parts = _write_tokens(temporary, events, tokenizer, scan, options)
-            _check_lengths(parts, options)
+            _check_lengths(parts, options, _named(about["sources"]))
             meta = {
                 "format": "nanogpt-dataset",
                 "version": 1,
@@ -496,16 +498,21 @@ def _dtype(tokenizer: Tokenizer) -> "np.dtype[Any]":
     return np.dtype("<u2" if tokenizer.vocab_size <= 2**16 else "<u4")
 
 
-def _check_lengths(parts: dict[Split, Part], options: PrepareOptions) -> None:
+def _named(sources: list[str]) -> str:
+    """Name the input in an error."""
+    return sources[0] if len(sources) == 1 else f"these {len(sources)} files: {sources[0]}, ..."
+
+
+def _check_lengths(parts: dict[Split, Part], options: PrepareOptions, source: str) -> None:
     """Refuse a split too short to hold one token and the next."""
     if parts["train"].tokens < 2:
         raise DataError(
-            f"the text is too short: {parts['train'].tokens} tokens to train on",
-            "give more text, some thousand words at the least",
+            f"the text is too short: {parts['train'].tokens} tokens to train on in {source}",
+            "give more text, some thousand words at the least, or lower --val-fraction",
         )
     if parts["val"].tokens < 2:
         raise DataError(
-            f"the validation split would be empty: {parts['val'].tokens} tokens "
+            f"the validation split would be empty: {parts['val'].tokens} tokens of {source} "
             f"at --val-fraction {options.val_fraction:g}",
             "raise --val-fraction, or give more text",
         )

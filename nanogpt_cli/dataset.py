@@ -82,7 +82,7 @@ def _open(folder: Path) -> Dataset:
         vocab_size, dtype = words.vocab_size, meta.get("dtype", "uint16")
         if dtype not in ("uint16", "uint32"):
             raise DataError(
-                f"{folder / 'meta.json'}: its dtype is neither uint16 nor uint32", _AGAIN
+                f"{folder / 'meta.json'}: its dtype is neither uint16 nor uint32", _again(folder)
             )
     else:
         words, chat, dtype = nanogpt_tokenizer(folder), None, "uint16"
@@ -97,7 +97,7 @@ def _open(folder: Path) -> Dataset:
             raise DataError(
                 f"{paths[split]} holds {len(tokens)} tokens, but meta.json says "
                 f"{count}: it was cut or changed",
-                _AGAIN,
+                _again(folder),
             )
     hashes = hashlib.sha256()
     for split, tokens in (("train", train), ("val", val)):
@@ -107,7 +107,9 @@ def _open(folder: Path) -> Dataset:
     return Dataset(folder, train, val, words, chat, vocab_size, hashes.hexdigest(), tuple(notes))
 
 
-_AGAIN = "prepare it again: nanogpt prepare --force"
+def _again(folder: Path) -> str:
+    """Say how to mend a dataset."""
+    return f"prepare it again: nanogpt prepare YOUR.txt --force --out {folder}"
 
 
 def _meta_text(folder: Path) -> bytes | None:
@@ -120,7 +122,7 @@ def _meta_text(folder: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise DataError(f"{path} is damaged: {error}", _AGAIN) from error
+        raise DataError(f"{path} is damaged: {error}", _again(folder)) from error
 
 
 def _parse_meta(text: bytes, path: Path) -> dict[str, Any]:
@@ -128,13 +130,15 @@ def _parse_meta(text: bytes, path: Path) -> dict[str, Any]:
     try:
         meta = json.loads(text.decode())
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path} is damaged: {error}", _AGAIN) from error
+        raise DataError(f"{path} is damaged: {error}", _again(path.parent)) from error
     if not isinstance(meta, dict) or not isinstance(meta.get("tokenizer"), dict):
-        raise DataError(f"{path} is damaged: it names no tokenizer", _AGAIN)
+        raise DataError(f"{path} is damaged: it names no tokenizer", _again(path.parent))
     for split in ("train", "val"):
         stated = meta.get(split, {})
         if not isinstance(stated, dict) or not isinstance(stated.get("tokens", 0), int):
-            raise DataError(f"{path} is damaged: it does not describe {split}.bin", _AGAIN)
+            raise DataError(
+                f"{path} is damaged: it does not describe {split}.bin", _again(path.parent)
+            )
     version = meta.get("version")
     if isinstance(version, int) and version > 1:
         raise DataError(f"{path} was made by a newer nanogpt", "update nanogpt")
@@ -163,13 +167,15 @@ def nanogpt_tokenizer(folder: Path) -> tokenizer.Tokenizer:
 def _map_tokens(path: Path, dtype: str) -> Tokens:
     """Map a .bin file, after checks of its size."""
     if not path.is_file():
-        raise DataError(f"{path} is missing", "prepare the dataset: nanogpt prepare")
+        raise DataError(f"{path} is missing", _again(path.parent))
     size = path.stat().st_size
     width = np.dtype(dtype).itemsize
     if size == 0:
-        raise DataError(f"{path} is empty", _AGAIN)
+        raise DataError(f"{path} is empty", _again(path.parent))
     if size % width:
-        raise DataError(f"{path} has {size} bytes, which is no multiple of {width}", _AGAIN)
+        raise DataError(
+            f"{path} has {size} bytes, which is no multiple of {width}", _again(path.parent)
+        )
     return np.memmap(path, dtype=np.dtype(dtype).newbyteorder("<"), mode="r")
 
 
@@ -179,7 +185,8 @@ def _check_ids(path: Path, tokens: Tokens, vocab_size: int) -> None:
         top = int(tokens[start : start + (1 << 24)].max())
         if top >= vocab_size:
             raise DataError(
-                f"{path} holds token {top}, but the vocabulary ends at {vocab_size - 1}", _AGAIN
+                f"{path} holds token {top}, but the vocabulary ends at {vocab_size - 1}",
+                _again(path.parent),
             )
 
 

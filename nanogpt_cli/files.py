@@ -82,6 +82,7 @@ def machine_errors(path: Path) -> Iterator[None]:
         errno.EPERM: "choose a folder that you may write to",
         errno.ENOTDIR: "a part of that path is a file, choose another folder",
         errno.ELOOP: "it is a link to another file; remove the link",
+        errno.EEXIST: "a file has that name, choose another folder",
         errno.EFBIG: "the system limits the size of files here (ulimit -f)",
     }
     try:

@@ -127,7 +127,7 @@ def find_dataset(name: str | None = None) -> Path:
         if folder is None:
             raise DataError(
                 f"there is no dataset {name}",
-                f"prepare it: nanogpt prepare --out {name}, or name another with --data-dir",
+                f"prepare it: nanogpt prepare YOUR.txt --out {name}, or name another dataset",
             )
         return folder
     found = DATASETS.rglob("train.bin")

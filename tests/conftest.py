@@ -1,6 +1,6 @@
 """What several test files share: tiny models and datasets, made here and never downloaded."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -45,20 +45,6 @@ def tiny() -> Callable[..., GPT]:
 
 
 @pytest.fixture
-def nanogpt(capsys):
-    """Run a command line in this process; give exit code, stdout and stderr."""
-
-    def run(*args):
-        ui.console.cache_clear()
-        code = cli.run([str(a) for a in args])
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    yield run
-    ui.console.cache_clear()
-
-
-@pytest.fixture
 def text_data(tmp_path: Path) -> Path:
     """Prepare a small text with the char tokenizer; give the dataset's folder."""
     (tmp_path / "hamlet.txt").write_text(TEXT)
@@ -75,3 +61,17 @@ def nanogpt_data(tmp_path: Path) -> Path:
     for split, count in (("train", 5000), ("val", 500)):
         rng.integers(0, 50257, count).astype(np.uint16).tofile(folder / f"{split}.bin")
     return folder
+
+
+@pytest.fixture
+def nanogpt(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., tuple[int, str, str]]]:
+    """Run a command line in this process; give exit code, stdout and stderr."""
+
+    def run(*args: object) -> tuple[int, str, str]:
+        ui.console.cache_clear()
+        code = cli.run([str(a) for a in args])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    yield run
+    ui.console.cache_clear()

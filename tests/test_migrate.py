@@ -331,6 +331,13 @@ def test_a_tokenizer_that_does_not_fit_its_own_checkpoint_is_refused():
         migrate.load(Path("x.pt"))
 
 
+def test_characters_may_be_padded_as_training_on_a_gpu_does():
+    checkpoint, _ = upgrade(nanogpt_content(vocab_size=64))
+    words = {"kind": "char", "characters": CHARACTERS, "special_tokens": {}}
+    replace(checkpoint, tokenizer=words).save(Path("x.pt"))
+    assert migrate.load(Path("x.pt")).tokenizer == words
+
+
 def test_a_hostile_meta_pkl_is_refused_unexecuted():
     class Evil:
         def __reduce__(self):

@@ -8,6 +8,7 @@ import contextlib
 import difflib
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -72,8 +73,11 @@ def main() -> None:
 
 def run(args: list[str]) -> int:
     """Run one command line and give its exit code: 0, or as ``errors`` defines them."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:  # the shell closed it: <&- or >&-
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115
     for stream in (sys.stdin, sys.stdout, sys.stderr):
-        with contextlib.suppress(AttributeError):  # closed, or a test's
+        with contextlib.suppress(AttributeError):  # a test's
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
         code = app(args, prog_name="nanogpt", standalone_mode=False)

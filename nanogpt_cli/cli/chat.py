@@ -45,8 +45,7 @@ def chat(
     from nanogpt_cli.runs import find_checkpoint, unsaved_run
 
     config = SampleConfig(**given)
-    piped = sys.stdin is None or not sys.stdin.isatty()  # None where the shell closed it: <&-
-    interactive = prompt is None and not piped and sys.stdout.isatty()
+    interactive = prompt is None and sys.stdin.isatty() and sys.stdout.isatty()
     if as_json and interactive:
         raise UsageError("--json needs one question", "add -p TEXT, or pipe it in")
     path = find_checkpoint(model)
@@ -56,10 +55,7 @@ def chat(
     talk = session.Session(loaded, config)
     if interactive:
         return _Terminal(talk).run()
-    if prompt is None:
-        text = sys.stdin.read().removesuffix("\n") if sys.stdin is not None else ""
-    else:
-        text = valid_text(prompt)
+    text = sys.stdin.read().removesuffix("\n") if prompt is None else valid_text(prompt)
     if not text.strip():
         if prompt is None:
             return 0  # nothing was asked

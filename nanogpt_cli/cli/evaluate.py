@@ -58,6 +58,8 @@ def _measure(name: str | None, data: str | None, device: str) -> dict[str, Any]:
         ui.note(f"{newer} has no checkpoint yet, this is {path}")
     checkpoint = migrate.load(path)
     where, tokens, words = _text(checkpoint, path, data)
+    if len(tokens) < 2:
+        raise DataError(f"{where} has too little text to evaluate", "name a longer one: --data")
     model = migrate.make_model(checkpoint, find_device(device))
     counts = token_byte_counts(words, checkpoint.config.vocab_size)
     with ui.progress() as bar:
@@ -100,8 +102,6 @@ def _text(
         if unknown:
             ui.note(f"{data}: characters the model does not know are left out: {unknown[:8]}")
         tokens = np.array(ids, dtype=np.uint32)
-        if len(tokens) < 2:
-            raise DataError(f"{data} has too little text to evaluate", "name a longer one")
         return Path(data), tokens, words
     dataset = open_dataset(find_dataset(data or checkpoint.data.get("folder")))
     for note in dataset.notes:
