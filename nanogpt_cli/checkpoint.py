@@ -61,6 +61,8 @@ class Checkpoint:
             if isinstance(error.__context__, OSError):
                 with machine_errors(path):
                     raise error.__context__ from error
+            if isinstance(error.__context__, KeyboardInterrupt):
+                raise error.__context__ from error
             if is_out_of_memory(error):
                 raise
             raise MachineError(f"cannot write {path}: {error}", "free some space") from error

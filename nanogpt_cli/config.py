@@ -81,15 +81,22 @@ def check_ranges(config: Any) -> None:
         if isinstance(value, bool) or not isinstance(value, int | float):
             continue
         bounds = {k: v for k, v in f.metadata.get("bounds", {}).items() if v is not None}
-        inside = math.isfinite(value) and (
-            value >= bounds.get("min", -math.inf)
-            and value <= bounds.get("max", math.inf)
-            and value > bounds.get("above", -math.inf)
-            and value < bounds.get("below", math.inf)
+        finite = isinstance(value, int) or math.isfinite(value)
+        inside = (
+            finite
+            and -(2**63) <= value < 2**63
+            and (
+                value >= bounds.get("min", -math.inf)
+                and value <= bounds.get("max", math.inf)
+                and value > bounds.get("above", -math.inf)
+                and value < bounds.get("below", math.inf)
+            )
         )
         if not inside:
             words = {"min": "at least", "max": "at most", "above": "above", "below": "below"}
-            must = " and ".join(f"{words[k]} {v:g}" for k, v in bounds.items()) or "a finite number"
+            must = " and ".join(f"{words[k]} {v:g}" for k, v in bounds.items())
+            if not finite or not must:
+                must = f"a finite number{must and ', '}{must}"
             raise UsageError(f"{flag(f.name)} {value} is out of range", f"it must be {must}")
 
 
@@ -97,10 +104,10 @@ def check_ranges(config: Any) -> None:
 class ModelConfig:
     """The shape of a GPT; everything that must be known to rebuild it from its weights."""
 
-    block_size: int = setting(256, "Context length in tokens.", min=1)
-    n_layer: int = setting(2, "Number of transformer blocks.", min=1)
-    n_head: int = setting(4, "Attention heads per block.", min=1)
-    n_embd: int = setting(128, "Width of the model; a multiple of the heads.", min=1)
+    block_size: int = setting(256, "Context length in tokens.", min=1, max=2**24)
+    n_layer: int = setting(2, "Number of transformer blocks.", min=1, max=10_000)
+    n_head: int = setting(4, "Attention heads per block.", min=1, max=2**16)
+    n_embd: int = setting(128, "Width of the model; a multiple of the heads.", min=1, max=2**20)
     dropout: float = setting(0.0, "Dropout probability.", min=0, below=1)
     bias: bool = setting(False, "Biases in Linear and LayerNorm, as GPT-2 has them.")
     pos_embd: PosEmbd = setting(
@@ -110,7 +117,10 @@ class ModelConfig:
         "modern", "Block: gpt2 (the reference), modern (QK-norm, squared ReLU, n-gram embeddings)."
     )
     ngram_rows: int = setting(
-        8192, "With --arch modern: rows of each table of n-gram embeddings; 0 is none.", min=0
+        8192,
+        "With --arch modern: rows of each table of n-gram embeddings; 0 is none.",
+        min=0,
+        max=2**31,
     )
     vocab_size: int = 50304
     gelu: Gelu = "erf"
@@ -158,8 +168,10 @@ class TrainConfig:
         min=0,
     )
     seed: int = setting(1337, "Seed of weights, batches and dropout.", min=0, max=2**63 - 1)
-    batch_size: int = setting(8, "Sequences per micro-batch.", min=1)
-    gradient_accumulation_steps: int = setting(1, "Micro-batches per optimizer step.", min=1)
+    batch_size: int = setting(8, "Sequences per micro-batch.", min=1, max=2**20)
+    gradient_accumulation_steps: int = setting(
+        1, "Micro-batches per optimizer step.", min=1, max=2**20
+    )
 
     optimizer: Optimizer = setting("muon", "adamw, or muon (matrices by Muon, the rest by AdamW).")
     learning_rate: float = setting(

@@ -10,7 +10,6 @@ import json
 import os
 import re
 import shutil
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -24,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from nanogpt_cli.config import check_ranges, setting
 from nanogpt_cli.dialogue import ChatFormat, ParseReport, Turn, encode_turn, tags_are_special
 from nanogpt_cli.errors import DataError, UsageError
-from nanogpt_cli.files import TEMPORARY, machine_errors, sync_folder
+from nanogpt_cli.files import TEMPORARY, machine_errors, sweep, sync_folder
 from nanogpt_cli.runs import COMMITTED, LOCK
 from nanogpt_cli.sources import CHUNK, Errors, Event, Format, Source, find_sources, read_events
 from nanogpt_cli.tokenizer import END_OF_TEXT, Tokenizer, named_tokenizer, train_bpe, train_char
@@ -349,7 +348,7 @@ def _write_dataset(
         base = out if out.exists() else out.parent
         temporary = base / f".{out.resolve().name}.{os.getpid()}{TEMPORARY}"
         base.mkdir(parents=True, exist_ok=True)
-        _sweep(base)
+        sweep(base)
         temporary.mkdir()
         try:
             parts = _write_tokens(temporary, events, tokenizer, scan, options)
@@ -582,26 +581,6 @@ def _write_durably(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what killed runs left in ``folder``; where a run is under way, leave it alone."""
-    if sys.platform == "win32":  # where asking for a process by its number can end it
-        return
-    for stale in folder.glob(f".*{TEMPORARY}"):
-        if not _is_another_process(stale.name.split(".")[-2]):
-            shutil.rmtree(stale, ignore_errors=True)
-
-
-def _is_another_process(number: str) -> bool:
-    """Tell whether a process is alive that is not ours; a restarted container gives one number."""
-    try:
-        os.kill(int(number), 0)
-    except (ProcessLookupError, ValueError, OverflowError):
-        return False
-    except OSError:  # it is someone else's
-        return True
-    return int(number) != os.getpid()
 
 
 def _notes(

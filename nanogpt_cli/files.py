@@ -24,7 +24,7 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
     with machine_errors(path):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.unlink(missing_ok=True)
+            sweep(path.parent, path.name)
             with temporary.open("xb") as file:  # never through a link that somebody laid there
                 yield file
                 file.flush()
@@ -64,11 +64,28 @@ def sync_folder(folder: Path) -> None:
             raise
 
 
-def sweep(folder: Path) -> None:
-    """Remove temporary files that a killed process left in ``folder``."""
+def sweep(folder: Path, name: str = "") -> None:
+    """Remove what killed processes left unfinished in ``folder``, all of it or that of one name.
+
+    What a living process has under way stays.
+    """
     for stale in folder.glob(f".*{TEMPORARY}"):
-        with suppress(OSError):
-            stale.unlink()
+        if stale.name.startswith(f".{name}") and not _is_another_process(stale.name.split(".")[-2]):
+            if stale.is_dir() and not stale.is_symlink():
+                shutil.rmtree(stale, ignore_errors=True)
+            else:
+                with suppress(OSError):
+                    stale.unlink()
+
+
+def _is_another_process(number: str) -> bool:
+    """Tell whether a process is alive that is not ours; a restarted container gives one number."""
+    import psutil
+
+    try:
+        return int(number) != os.getpid() and psutil.pid_exists(int(number))
+    except (ValueError, OverflowError):
+        return False
 
 
 @contextmanager

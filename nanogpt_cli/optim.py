@@ -129,13 +129,20 @@ class Optimizers:
     def load_state_dict(self, states: list[dict[str, Any]]) -> None:
         """Take over the moments that ``state_dict`` gave; rates and decays stay as they are.
 
-        Raises ValueError where the parts or their parameters differ.
+        Raises ValueError, KeyError, TypeError, AttributeError or RuntimeError where the parts,
+        their parameters or their moments are others; some may then have been taken over.
         """
         if len(states) != len(self.parts):
             raise ValueError("the checkpoint has no state for this --optimizer")
         for part, state in zip(self.parts, states, strict=True):
             options = [{k: v for k, v in g.items() if k != "params"} for g in part.param_groups]
             part.load_state_dict(state)
+            moments = {"momentum_buffer"} if isinstance(part, Muon) else {"exp_avg", "exp_avg_sq"}
+            for p, values in part.state.items():
+                if values.keys() - {"step"} != moments:
+                    raise ValueError("its moments are not this --optimizer's")
+                if any(values[name].shape != p.shape for name in moments):
+                    raise ValueError("its moments are of another shape")
             for group, option in zip(part.param_groups, options, strict=True):
                 group.update(option)
 

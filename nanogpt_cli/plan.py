@@ -68,7 +68,8 @@ def _new(request: Request) -> Run:
         if more > 0 and _extends(data, start):
             start = _grown(start, more)
             notes.append(f"the data has {more} more tokens than the model: they start as a mean")
-        _refuse_differences(start, asked, data, free={"dropout", "block_size"})
+        free = {"dropout", "block_size"}
+        _refuse_differences(Path(request.init_from), start, asked, data, free)
         layers = [asdict(start.config), asked]
     model_config = _settings(ModelConfig, *layers)
     longest = _longest_block(data)
@@ -103,7 +104,7 @@ def _resumed(request: Request) -> Run:
     notes: list[str] = []
     path, start = _last_good(path, notes)
     data = open_dataset(find_dataset(request.data or start.data.get("folder")))
-    _refuse_differences(start, asked, data, free={"dropout"})
+    _refuse_differences(path, start, asked, data, free={"dropout"})
     known = start.data.get("fingerprint")
     if known and known != data.fingerprint and not request.force:
         raise DataError(
@@ -114,6 +115,12 @@ def _resumed(request: Request) -> Run:
     if model_config.block_size > _longest_block(data):
         raise _too_short(data, model_config)
     notes.append(f"resuming {path} at step {start.step:,}")
+    try:
+        _settings(TrainConfig, start.train_config, {})
+    except UsageError as error:
+        raise CheckpointError(
+            f"{path} is damaged: {error.message}", "take the copy that you made of it"
+        ) from error
     config = _settings(TrainConfig, start.train_config, asked)
     config = _fitting(model_config, config, find_device(config.device), notes)
     keep, original = None, path.with_name(f"{path.stem}_original{path.suffix}")
@@ -254,7 +261,7 @@ _DOWNLOADS = ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")
 
 
 def _refuse_differences(
-    start: Checkpoint, asked: Mapping[str, Any], data: Dataset, free: set[str]
+    path: Path, start: Checkpoint, asked: Mapping[str, Any], data: Dataset, free: set[str]
 ) -> None:
     """Raise CheckpointError where what was asked for, or the data, contradicts a checkpoint."""
     shape = asked.keys() & config_fields(ModelConfig).keys() - free
@@ -271,7 +278,7 @@ def _refuse_differences(
         differences.append(f"the data's tokenizer, {data.tokenizer.name}, is another one")
     if differences:
         raise CheckpointError(
-            f"the checkpoint does not fit: {'; '.join(differences)}",
+            f"{path} does not fit: {'; '.join(differences)}",
             "leave those flags out, or train from scratch",
         )
 

@@ -729,11 +729,12 @@ class _Loop:
         state.tokens = start.step * self._tokens_per_step()
         state.best_val_loss = math.inf if start.val_loss is None else start.val_loss
         for name in self._COUNTERS:
-            if name in saved:
+            if type(saved.get(name)) in (int, float):
                 setattr(state, name, saved[name])
         try:
             state.optimizers.load_state_dict(saved.get("optimizers", []))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+            state.optimizers = make_optimizers(state.model, self.config)
             self.reporter.note(f"the optimizer starts anew: {error}")
         if self.scaler and saved.get("scaler"):
             self.scaler.load_state_dict(saved["scaler"])

@@ -230,9 +230,11 @@ class TestRun:
 
     def test_stale_temporary_files_are_swept(self):
         Path("out/a").mkdir(parents=True)
-        Path("out/a/.last.pt.1.tmp-nanogpt").write_text("half")
+        living = Path(f"out/a/.loss.png.{os.getppid()}.tmp-nanogpt")
+        for path in (living, Path("out/a/.last.pt.4194399.tmp-nanogpt")):
+            path.write_text("half")
         train.train(start(max_iters=1))
-        assert not list(Path("out/a").glob(".*tmp*"))
+        assert list(Path("out/a").glob(".*tmp*")) == [living]
 
     def test_compile_falls_back_and_says_so(self, monkeypatch):
         def broken(model):
@@ -559,3 +561,28 @@ class TestGoingOn:
     def test_dropout_differs_from_step_to_step_and_process_to_process(self):
         seeds = {train.step_seed(*args) for args in [(1, 0, 0), (1, 1, 0), (1, 0, 1), (2, 0, 0)]}
         assert len(seeds) == 4
+
+    @pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+    @pytest.mark.parametrize(
+        "spoil",
+        [
+            lambda training: training.update(optimizers=[]),
+            lambda training: training.update(optimizers=7),
+            lambda training: training["optimizers"][-1].update(state={}, param_groups=[]),
+            lambda training: training["optimizers"][-1]["state"][0].clear(),
+            lambda training: next(iter(training["optimizers"][-1]["state"].values())).update(
+                momentum_buffer=torch.ones(3), exp_avg=torch.ones(3)
+            ),
+            lambda training: training.update(tokens="many", watch={"recent": 7}, machine=[]),
+        ],
+        ids=["none", "a number", "no groups", "no moments", "shapes", "counters"],
+    )
+    def test_a_damaged_training_state_does_not_stop_a_run(self, optimizer, spoil):
+        train.train(start(optimizer=optimizer), StopAt(3))
+        last = migrate.load(Path("out/a/last.pt"))
+        spoil(last.training)
+        last.save(Path("out/a/last.pt"))
+        told = Listener()
+        assert train.train(start(resume=True), told).reason == "done"
+        assert migrate.load(Path("out/a/last.pt")).step == 12
+        assert ("starts anew" in "".join(told.notes)) == (last.training["tokens"] != "many")

@@ -195,7 +195,7 @@ def intact() -> bool:
 def as_processes(monkeypatch, number):
     """Let this process be several to prepare, each with its own temporary folder."""
     monkeypatch.setattr(corpus, "os", SimpleNamespace(**{**vars(os), "getpid": number}))
-    monkeypatch.setattr(corpus, "_sweep", lambda _: None)
+    monkeypatch.setattr(corpus, "sweep", lambda _: None)
 
 
 class TestTwoPrepare:
