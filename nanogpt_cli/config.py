@@ -81,16 +81,12 @@ def check_ranges(config: Any) -> None:
         if isinstance(value, bool) or not isinstance(value, int | float):
             continue
         bounds = {k: v for k, v in f.metadata.get("bounds", {}).items() if v is not None}
-        finite = isinstance(value, int) or math.isfinite(value)
-        inside = (
-            finite
-            and -(2**63) <= value < 2**63
-            and (
-                value >= bounds.get("min", -math.inf)
-                and value <= bounds.get("max", math.inf)
-                and value > bounds.get("above", -math.inf)
-                and value < bounds.get("below", math.inf)
-            )
+        finite = math.isfinite(value) if isinstance(value, float) else abs(value) < 2**63
+        inside = finite and (
+            value >= bounds.get("min", -math.inf)
+            and value <= bounds.get("max", math.inf)
+            and value > bounds.get("above", -math.inf)
+            and value < bounds.get("below", math.inf)
         )
         if not inside:
             words = {"min": "at least", "max": "at most", "above": "above", "below": "below"}

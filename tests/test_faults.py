@@ -10,8 +10,10 @@ import os
 import pickle
 import re
 import shlex
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import filelock
@@ -439,12 +441,98 @@ def rows() -> list[tuple[int, str]]:
     return [(int(row[1]), row[-2].strip()) for row in cells]
 
 
+# Runs that end in another way than they were meant to
+
+DIVERGES = ["--learning-rate=1e30", "--optimizer=adamw", "--grad-clip=0", "--warmup-iters=0"]
+
+
+def test_a_diverging_run_ends_with_its_last_good_state(nanogpt, text_data):  # row 22
+    code, out, err = nanogpt(
+        "train", *TINY, *DIVERGES, "--max-iters=500", "--save-every=1", "--out-dir=out/d"
+    )
+    assert (code, out) == (6, "")
+    assert re.search(r"error: .* at step \d+ of out/d\nhint: try a lower --learning-rate", err)
+    events = [json.loads(line) for line in Path("out/d/metrics.jsonl").read_text().splitlines()]
+    assert [events[-2]["event"], events[-1]["reason"]] == ["diverged", "diverged"]
+    state = torch.load("out/d/last.pt", weights_only=True)
+    assert state["step"] < events[-2]["step"]
+    assert all(tensor.isfinite().all() for tensor in state["model"].values())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs limits on files")
+def test_a_disk_that_fills_while_saving_ends_the_run(nanogpt, trained):  # row 30
+    before = {path: path.read_bytes() for path in Path("out/t").glob("*.pt")}
+    limited = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000));"
+        "from nanogpt_cli.cli import run; sys.exit(run(sys.argv[1:]))"
+    )
+    arguments = ["train", "--init-from=resume", "--out-dir=out/t", "--max-iters=100000"]
+    done = subprocess.run(
+        [sys.executable, "-c", limited, *arguments], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 5, done.stderr
+    assert re.search(r"error: cannot write out/t/\w+\.pt: File too large\nhint: ", done.stderr)
+    assert {path: path.read_bytes() for path in Path("out/t").glob("*.pt")} == before
+    assert not list(Path("out/t").glob(".*tmp*"))
+
+
+def test_a_damaged_newest_state_gives_way_to_the_one_before(nanogpt, text_data):  # row 34
+    arguments = ["--save-every=2", "--keep=2", "--max-iters=6", "--out-dir=out/k"]
+    assert nanogpt("train", *TINY, *arguments)[0] == 0
+    Path("out/k/step-00000006.pt").unlink()
+    whole = bytearray(Path("out/k/last.pt").read_bytes())
+    whole[len(whole) // 2] ^= 1
+    Path("out/k/last.pt").write_bytes(whole)
+    code, _, err = nanogpt("train", "--init-from=resume", "--out-dir=out/k")
+    assert code == 0, err
+    assert "note: out/k/last.pt is damaged" in err
+    assert "going on from out/k/step-00000004.pt, the last good one" in err
+
+
+def test_another_machine_is_warned_of(nanogpt, text_data):  # row 37
+    assert nanogpt("train", *TINY, "--max-iters=2", "--out-dir=out/m")[0] == 0
+    last = torch.load("out/m/last.pt", weights_only=True)
+    last["training"]["machine"] |= {"threads": 999, "torch": "2.0.0"}
+    torch.save(last, "out/m/last.pt")
+    code, _, err = nanogpt("train", "--init-from=resume", "--out-dir=out/m", "--max-iters=3")
+    assert code == 0, err
+    assert "no longer bit for bit as before: torch 2.0.0 -> " in err
+    assert "threads 999 -> " in err
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
+def test_a_second_interrupt_leaves_at_once_and_whole(trained):  # row 27
+    slow = (
+        "import sys, time; from nanogpt_cli import checkpoint; from nanogpt_cli.cli import run\n"
+        "real = checkpoint._Target.write\n"
+        "def write(target, data): time.sleep(0.05); return real(target, data)\n"
+        "checkpoint._Target.write = write\n"
+        "sys.exit(run(sys.argv[1:]))"
+    )
+    before = Path("out/t/last.pt").read_bytes()
+    arguments = ["train", "--init-from=resume", "--out-dir=out/t", "--max-iters=1000000"]
+    run = subprocess.Popen([sys.executable, "-c", slow, *arguments], stderr=subprocess.PIPE)
+    wait_for = time.monotonic() + 60
+    while not list(Path("out/t").glob(".last.pt*")) and time.monotonic() < wait_for:
+        time.sleep(0.01)
+    run.send_signal(signal.SIGINT)
+    time.sleep(0.3)  # it waits for the save, which takes seconds
+    assert run.poll() is None
+    begun = time.monotonic()
+    run.send_signal(signal.SIGINT)
+    _, err = run.communicate(timeout=60)
+    assert run.returncode == 130, err
+    assert time.monotonic() - begun < 5
+    assert b"Traceback" not in err
+    assert Path("out/t/last.pt").read_bytes() == before
+    assert not list(Path("out/t").glob(".*tmp*"))
+
+
 def test_the_table_names_tests_that_exist():
     assert [number for number, _ in rows()] == list(range(1, 65))
     defined: dict[str, set[str]] = {}
     for number, cell in rows():
-        if cell == "TODO":
-            continue
         named = re.findall(r"`(\w+\.py)::(\w+)`", cell)
         assert named, f"row {number} names no test"
         assert cell.count("`") == 2 * len(named), f"row {number}: {cell}"
