@@ -119,7 +119,7 @@ class Snapshot:
                                 key[1], dtype=key[3], pin_memory=value.device.type == "cuda"
                             )
                         self._memory.append(target)
-                        copies[key] = target.copy_(value.detach(), non_blocking=True)
+                        copies[key] = target.copy_(value.detach(), target.is_pinned())
                     return copies[key]
                 case dict():
                     return {name: copy(inner) for name, inner in value.items()}

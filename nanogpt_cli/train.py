@@ -284,7 +284,7 @@ class _Loop:
         self.saved_when = self.safe_when = 0.0
         """When that was, and when the state was the present one that is surely on the disk."""
         self.evaluation_seconds = 0.0
-        """How long the last evaluation took, with what it saves."""
+        """How long the last evaluation took."""
         self.evaluation_ended = 0.0
         self.since: tuple[float, int] | None = None
         """When, and at how many tokens, the stretch began that the rate is measured over."""
