@@ -149,10 +149,11 @@ def _parameter(config: type, name: str, panel: str) -> inspect.Parameter:
     kind = get_type_hints(config)[name]
     dashed = flag(name)
     declaration = f"{dashed}/--no-{dashed[2:]}" if kind in (bool, bool | None) else dashed
-    extra: dict[str, Any] = {
+    special: dict[str, dict[str, Any]] = {
         "time": {"parser": parse_duration, "metavar": "TIME"},
         "save_every": {"metavar": "STEPS|TIME"},
-    }.get(name, {})
+    }
+    extra = special.get(name, {})
     if field.default is None:
         extra["show_default"] = False
     option = typer.Option(
