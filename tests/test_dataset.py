@@ -173,3 +173,12 @@ def test_a_dataset_replaced_while_it_is_opened_is_no_mixture(text_data, monkeypa
     data = open_dataset(text_data)
     assert data.tokenizer.name == "byte"
     assert data.tokenizer.decode(data.val[:50].tolist()) in TEXT
+
+
+def test_a_checksum_that_is_no_text_is_borne(text_data):
+    path = text_data / "meta.json"
+    meta = json.loads(path.read_text())
+    before = open_dataset(text_data).fingerprint
+    meta["train"]["sha256"] = "\ud800"
+    path.write_text(json.dumps(meta))
+    assert open_dataset(text_data).fingerprint != before
