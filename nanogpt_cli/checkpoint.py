@@ -55,7 +55,7 @@ class Checkpoint:
         content = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "config"}
         content |= {"format": FORMAT, "version": VERSION, "model_config": asdict(self.config)}
         try:
-            with atomic_write(path) as file:
+            with atomic_write(path, large=True) as file:
                 torch.save(content, cast(IO[bytes], _Target(file, given_up)))
         except RuntimeError as error:  # torch's own writer hides what the disk said
             if isinstance(error.__context__, OSError):

@@ -1,12 +1,13 @@
 """Files written whole or not at all: a temporary file beside the target, fsync, rename."""
 
 import errno
+import mmap
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from nanogpt_cli.errors import MachineError
 
@@ -15,7 +16,7 @@ TEMPORARY = ".tmp-nanogpt"
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[IO[bytes]]:
+def atomic_write(path: Path, large: bool = False) -> Iterator[IO[bytes]]:
     """Open a temporary file that takes the place of ``path`` once it is complete on the disk.
 
     Raises MachineError where the disk is full, read-only or broken; ``path`` is then as it was.
@@ -25,8 +26,9 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             sweep(path.parent, path.name)
-            with temporary.open("xb") as file:  # never through a link that somebody laid there
-                yield file
+            # never through a link that somebody laid there
+            with LargeFile(temporary) if large else temporary.open("xb") as file:
+                yield cast(IO[bytes], file)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
@@ -35,6 +37,77 @@ def atomic_write(path: Path) -> Iterator[IO[bytes]]:
             with suppress(OSError):
                 temporary.unlink()
             raise
+
+
+class LargeFile:
+    """A new file, written past the page cache where the system can (Linux's O_DIRECT).
+
+    That takes a third of the processor's time that copying into the cache takes, which matters
+    beside a training that wants all cores, and it leaves in the cache what training reads.
+    """
+
+    SIZE = 8 << 20
+    """Bytes written at a time; the disk wants whole sectors."""
+
+    def __init__(self, path: Path) -> None:
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
+        self._direct: int = getattr(os, "O_DIRECT", 0)
+        try:
+            self._descriptor = os.open(path, flags | self._direct, 0o666)
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                raise
+            path.unlink(missing_ok=True)  # some systems create it before they refuse
+            self._direct = 0
+            self._descriptor = os.open(path, flags, 0o666)
+        self._buffer = memoryview(mmap.mmap(-1, self.SIZE))  # begins at a page, as the disk wants
+        self._filled = 0
+
+    def write(self, data: bytes) -> int:
+        """Take some bytes."""
+        rest = memoryview(data).cast("B")
+        while rest:
+            part = rest[: self.SIZE - self._filled]
+            self._buffer[self._filled : self._filled + len(part)] = part
+            self._filled += len(part)
+            rest = rest[len(part) :]
+            if self._filled == self.SIZE:
+                self._empty()
+        return len(data)
+
+    def flush(self) -> None:
+        """Hand everything to the system; the end need not be a whole sector."""
+        self._through_the_cache()
+        self._empty()
+
+    def fileno(self) -> int:
+        """Give the descriptor."""
+        return self._descriptor
+
+    def __enter__(self) -> "LargeFile":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        os.close(self._descriptor)
+
+    def _empty(self) -> None:
+        rest = self._buffer[: self._filled]
+        while rest:
+            try:
+                rest = rest[os.write(self._descriptor, rest) :]
+            except OSError as error:
+                if error.errno != errno.EINVAL or not self._direct:
+                    raise
+                self._through_the_cache()  # a part of a sector was left, or larger ones are wanted
+        self._filled = 0
+
+    def _through_the_cache(self) -> None:
+        if self._direct:
+            import fcntl
+
+            flags = fcntl.fcntl(self._descriptor, fcntl.F_GETFL)
+            fcntl.fcntl(self._descriptor, fcntl.F_SETFL, flags & ~self._direct)
+            self._direct = 0
 
 
 def keep_copy(path: Path, copy: Path) -> None:
