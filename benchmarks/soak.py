@@ -11,7 +11,6 @@ refused, or a line is missing.
 import argparse
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -98,11 +97,12 @@ def main() -> int:
             "--eval-interval=500",
         ]  # fmt: skip
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        process = psutil.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+        process = psutil.Popen(command, env=environment)
         seen = watch(process, out)
-        _, said = process.communicate()
-        faults = [f"training ended with {process.returncode}: {said}"] * bool(process.returncode)
-        faults += seen.refused
+        if process.wait():
+            print(f"fault: training ended with {process.returncode}")
+            return 1
+        faults = seen.refused
         # memory grows while the first evaluations and saves pass, and goes when the process ends
         settled = len(seen.seconds) // 4
         memory = seen.memory[settled:-3]

@@ -11,7 +11,7 @@ import psutil
 import torch
 
 from nanogpt_cli.config import DType
-from nanogpt_cli.errors import UsageError
+from nanogpt_cli.errors import UsageError, is_out_of_memory
 
 
 def find_device(name: str = "auto") -> torch.device:
@@ -99,6 +99,8 @@ def try_compile(
             loss = compiled(example, example)
         loss.backward()
     except Exception as error:  # compilers fail in their own many ways, and none is fatal here
+        if is_out_of_memory(error):
+            raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         say(f"torch.compile does not work here, going on without it ({reason[:120]})")
         compiled = model

@@ -121,6 +121,14 @@ def keep_copy(path: Path, copy: Path) -> None:
             shutil.copyfileobj(source, target)
 
 
+def stamp(path: Path) -> object:
+    """Give what tells a file from the one that takes its place; None where it is gone."""
+    with suppress(FileNotFoundError):
+        found = path.stat()
+        return found.st_ino, found.st_size, found.st_mtime_ns
+    return None
+
+
 def sync_folder(folder: Path) -> None:
     """Make a rename inside ``folder`` last through a power cut, where the system can.
 

@@ -104,19 +104,21 @@ def parse(lines: Iterable[bytes]) -> Metrics:
     return Metrics(events, dropped)
 
 
-def truncate(path: Path, step: int) -> int:
+def truncate(path: Path, step: int, evaluated: bool = True) -> int:
     """Cut a log back to a checkpoint's ``step`` and return how many lines were lost.
 
-    Later steps go, and lines that cannot be read; ``end`` goes too, as the run is not over. A
+    Later steps go, and lines that cannot be read; ``end`` goes too, as the run is not over. So does
+    an evaluation of that very step unless it was ``evaluated`` when the checkpoint was written. A
     missing log is left so.
     """
+    repeated = () if evaluated else ("checkpoint", "eval", "sample")
     kept, ends, cut = [], 0, 0
     with machine_errors(path), suppress(FileNotFoundError), path.open("rb") as file:
         for line in file:
             event = _parse(line)
             if event is not None and event["event"] == "end":
                 ends += 1
-            elif event is None or _step(event) > step:
+            elif event is None or _step(event) > step - (event["event"] in repeated):
                 cut += 1
             else:
                 kept.append(line)
@@ -124,6 +126,13 @@ def truncate(path: Path, step: int) -> int:
         with atomic_write(path) as file:
             file.writelines(kept)
     return cut
+
+
+def last_time(path: Path) -> float:
+    """Give the seconds of training that a log speaks of; 0 where it is missing or silent."""
+    events = read(path).events if path.exists() else []
+    times = [e["time"] for e in events if isinstance(e.get("time"), int | float)]
+    return float(max(times, default=0.0))
 
 
 @contextmanager

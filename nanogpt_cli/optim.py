@@ -72,9 +72,10 @@ class Muon(torch.optim.Optimizer):
             if not params:
                 continue
             grads = [cast(Tensor, p.grad) for p in params]
-            buffers = [
-                self.state[p].setdefault("momentum_buffer", torch.zeros_like(p)) for p in params
-            ]
+            for p in params:
+                if "momentum_buffer" not in self.state[p]:
+                    self.state[p]["momentum_buffer"] = torch.zeros_like(p)
+            buffers = [self.state[p]["momentum_buffer"] for p in params]
             torch._foreach_lerp_(buffers, grads, 1 - group["momentum"])
             torch._foreach_lerp_(grads, buffers, group["momentum"])
             torch._foreach_mul_(params, 1 - group["lr"] * group["weight_decay"])

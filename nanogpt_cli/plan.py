@@ -26,6 +26,7 @@ from nanogpt_cli.config import (
 from nanogpt_cli.dataset import Dataset, open_dataset
 from nanogpt_cli.device import available_memory, find_device
 from nanogpt_cli.errors import CheckpointError, DataError, UsageError
+from nanogpt_cli.files import stamp
 from nanogpt_cli.optim import fitted_learning_rate
 from nanogpt_cli.runs import BEST, LAST, RUNS, find_checkpoint, find_dataset, step_files
 from nanogpt_cli.train import Run, refuse_existing
@@ -102,7 +103,7 @@ def _resumed(request: Request) -> Run:
     asked = _checked(request.settings)
     path = find_checkpoint(str(request.out_dir) if request.out_dir else None, last=True)
     notes: list[str] = []
-    path, start = _last_good(path, notes)
+    path, start, loaded = _last_good(path, notes)
     data = open_dataset(find_dataset(request.data or start.data.get("folder")))
     _refuse_differences(path, start, asked, data, free={"dropout"})
     known = start.data.get("fingerprint")
@@ -124,7 +125,8 @@ def _resumed(request: Request) -> Run:
     config = _settings(TrainConfig, start.train_config, asked)
     config = _fitting(model_config, config, find_device(config.device), notes)
     keep, original = None, path.with_name(f"{path.stem}_original{path.suffix}")
-    if path.name == BEST and "fingerprint" not in start.data and not original.exists():
+    old = path.name == BEST and "fingerprint" not in start.data
+    if old and not original.exists() and not config.eval_only:
         keep = (path, original)  # nanoGPT's, which this run's own ckpt.pt will replace
         notes.append(f"the old {path.name} is kept as {original.name}")
     return Run(
@@ -134,19 +136,21 @@ def _resumed(request: Request) -> Run:
         config,
         start,
         resume=True,
+        loaded=(path, loaded),
         keep=keep,
         notes=(*data.notes, *notes),
     )
 
 
-def _last_good(path: Path, notes: list[str]) -> tuple[Path, Checkpoint]:
+def _last_good(path: Path, notes: list[str]) -> tuple[Path, Checkpoint, object]:
     """Load a state to go on from; where it is damaged, the newest sound one of its folder.
 
-    Raises CheckpointError where there is none, for the first.
+    Gives its path, what it holds, and the file's stamp. Raises CheckpointError where there is none.
     """
     others = (*step_files(path.parent), path.with_name(BEST)) if path.name == LAST else ()
     first: CheckpointError | None = None
     for candidate in (path, *others):
+        was = stamp(candidate)
         try:
             start = migrate.load(candidate)
         except CheckpointError as error:
@@ -154,7 +158,7 @@ def _last_good(path: Path, notes: list[str]) -> tuple[Path, Checkpoint]:
             continue
         if first:
             notes.append(f"{first.message}; going on from {candidate}, the last good one")
-        return candidate, start
+        return candidate, start, was
     assert first is not None
     raise first
 
@@ -163,6 +167,8 @@ def _fitting(
     model_config: ModelConfig, config: TrainConfig, device: torch.device, notes: list[str]
 ) -> TrainConfig:
     """Cut the micro-batches until they fit into memory. Raises MachineError where none does."""
+    if config.eval_only:
+        return config
     available = available_memory() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     fitting = budget.fit_memory(model_config, config, device, available)
     if fitting is not config:

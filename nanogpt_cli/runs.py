@@ -92,8 +92,8 @@ def find_checkpoint(name: str | None = None, *, last: bool = False) -> Path:
             raise CheckpointError(f"there is no file {name}", "check the path")
     saved = newest(run_files(names=(BEST, LAST))) if name is None else None
     folder = saved.parent if saved else find_run(name)
-    order = (LAST, BEST) if last else (BEST, LAST)
-    for file in (folder / part for part in order):
+    newest_first = (LAST, *(path.name for path in step_files(folder)), BEST)
+    for file in (folder / part for part in (newest_first if last else (BEST, LAST))):
         if file.is_file():
             return file
     if not last and (folder / "config.json").is_file():

@@ -41,7 +41,7 @@ from nanogpt_cli.evaluate import Loss, evaluate_loss, token_byte_counts
 from nanogpt_cli.generate import Decoder, Reply, sampling_generator, stream_reply
 from nanogpt_cli.model import GPT
 from nanogpt_cli.optim import Optimizers, learning_rate, make_optimizers
-from nanogpt_cli.runs import BEST, LAST, LOCK, METRICS
+from nanogpt_cli.runs import BEST, LAST, LOCK, METRICS, step_files
 from nanogpt_cli.saver import Saver
 from nanogpt_cli.signals import StopRequestedError, StopSignals
 from nanogpt_cli.watch import Watch
@@ -62,6 +62,8 @@ class Run:
     """Where the weights come from, unless from scratch."""
     resume: bool = False
     """Whether ``start`` is a run of this kind to be gone on with."""
+    loaded: tuple[Path, object] | None = None
+    """Of a run to go on with, the file that ``start`` was read from, and its stamp then."""
     fresh: bool = False
     """Whether ``out_dir`` held no run when this was planned, and must not when it begins."""
     keep: tuple[Path, Path] | None = None
@@ -217,22 +219,28 @@ def train(run: Run, reporter: Reporter | None = None) -> Outcome:
             device = torch.device("cuda", world.local_rank)
         if not world.is_main:
             return _Loop(run, Reporter(), device, world).run_to_end()
+        if run.config.eval_only:
+            return _Loop(run, reporter or Reporter(), device, world).run_to_end()
         with _only_run_in(run.out_dir):
+            # another run may have begun and ended since this one was planned
             if run.fresh:
-                refuse_existing(run.out_dir)  # another may have begun and ended since
+                refuse_existing(run.out_dir)
+            if run.loaded and files.stamp(run.loaded[0]) != run.loaded[1]:
+                raise UsageError(
+                    f"{run.loaded[0]} was replaced by another run just now", "run the command again"
+                )
             files.sweep(run.out_dir)
-            if run.keep and not run.config.eval_only:
+            if run.keep:
                 files.keep_copy(*run.keep)
             return _Loop(run, reporter or Reporter(), device, world).run_to_end()
 
 
 def refuse_existing(folder: Path) -> None:
     """Raise UsageError where ``folder`` holds a run."""
-    if any((folder / name).exists() for name in (BEST, LAST, METRICS)):
-        raise UsageError(
-            f"{folder} holds a run already",
-            f"go on with it: --init-from resume --out-dir {folder}; or start over: --force",
-        )
+    states = [p for p in (folder / LAST, folder / BEST, *step_files(folder)) if p.exists()]
+    if states or (folder / METRICS).exists():
+        go_on = f"go on with it: --init-from resume --out-dir {folder}; or " if states else ""
+        raise UsageError(f"{folder} holds a run already", f"{go_on}start over: --force")
 
 
 @contextmanager
@@ -330,17 +338,24 @@ class _Loop:
     def run_to_end(self) -> Outcome:
         """Run until there is a reason to stop."""
         with self.signals.listening():
-            if not self.world.is_main:
-                self._prepare()
-                return self._loop(None, None)
             if self.config.eval_only:
-                return self._evaluate_only()
+                return self._evaluate_only() if self.world.is_main else self._loop(None, None)
+            if not self.world.is_main:
+                self._prepare(None)
+                return self._loop(None, None)
             return self._run_and_save()
 
-    def _prepare(self) -> None:
+    def _prepare(self, log: metrics.MetricsLog | None) -> None:
         """Compile and wrap the model, unless a signal comes first."""
-        with suppress(StopRequestedError):
-            self.forward = self._wrap(self.state.model)
+        while True:
+            try:
+                with suppress(StopRequestedError):
+                    self.forward = self._wrap(self.state.model)
+                return
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+            self._use_less_memory(log)
 
     def _evaluate_only(self) -> Outcome:
         self.state.evaluated_at = -1
@@ -351,16 +366,18 @@ class _Loop:
         return outcome
 
     def _run_and_save(self) -> Outcome:
-        path = self.run.out_dir / METRICS
-        cut = metrics.truncate(path, self.state.step) if self.run.resume else 0
-        if cut:
-            self.reporter.note(f"{cut} lines of {path} were past the checkpoint and are gone")
-        elif not self.run.resume and path.exists():
-            with files.machine_errors(path):
-                path.unlink()
+        path, state = self.run.out_dir / METRICS, self.state
+        if self.run.resume:
+            cut = metrics.truncate(path, state.step, evaluated=state.evaluated_at == state.step)
+            if cut:
+                self.reporter.note(f"{cut} lines of {path} were past the checkpoint and are gone")
+            if self.run.start and self.run.start.training is None:
+                state.seconds = metrics.last_time(path)
+        else:
+            self._start_over()
         with metrics.MetricsLog(path) as log:
             log.write("run", **self._description())
-            self._prepare()
+            self._prepare(log)
             self.reporter.start(self.run, self.state.model, self.device)
             try:
                 with Saver(self.run.out_dir, self.config.keep) as saver:
@@ -368,9 +385,18 @@ class _Loop:
             except DivergedError:
                 log.write("end", step=self.state.step, reason="diverged")
                 raise
-            log.write("end", step=outcome.step, time=outcome.seconds, reason=outcome.reason)
+            seconds = round(outcome.seconds, 3)
+            log.write("end", step=outcome.step, time=seconds, reason=outcome.reason)
+            log.sync()
         self.reporter.end(outcome)
         return outcome
+
+    def _start_over(self) -> None:
+        """Remove an old run, its states first: what is left must not be taken for this one's."""
+        folder = self.run.out_dir
+        with files.machine_errors(folder):
+            for path in (folder / LAST, *step_files(folder), folder / BEST, folder / METRICS):
+                path.unlink(missing_ok=True)
 
     def _loop(self, log: metrics.MetricsLog | None, saver: Saver | None) -> Outcome:
         state = self.state
@@ -385,8 +411,9 @@ class _Loop:
             except StopRequestedError:
                 pass  # a resumed run evaluates in its place
             state.seconds = time.perf_counter() - begun
-            if self.config.time:
+            if self.config.time:  # the clock of one process sets the rate of all
                 state.seconds = self.world.from_main(state.seconds, self.device)
+                self.evaluation_seconds = self.world.from_main(self.evaluation_seconds, self.device)
             reason = self._reason_to_stop()
             if log and saver and (reason is not None or self._save_due(saver)):
                 self._save(saver, LAST, log)
@@ -406,6 +433,8 @@ class _Loop:
         loss, norm = self._gradients(log)
         if self._usable(log, loss, norm, lr):
             apply_gradients(state, lr, self.scaler)
+        elif self.scaler:
+            self.scaler.update()  # scales less
         state.optimizers.zero_grad()
         state.step += 1
         state.tokens += self._tokens_per_step()
@@ -473,6 +502,10 @@ class _Loop:
             )
         self.config = config
         self.state.optimizers.zero_grad()
+        if self.scaler:
+            scale = self.scaler.state_dict()
+            self.scaler = torch.amp.GradScaler()  # which knows of no half-made step
+            self.scaler.load_state_dict(scale)
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         sizes = {k: getattr(config, k) for k in ("batch_size", "gradient_accumulation_steps")}
@@ -486,21 +519,23 @@ class _Loop:
     def _usable(self, log: metrics.MetricsLog | None, loss: float, norm: float, lr: float) -> bool:
         """Tell whether the gradients may move the weights. Raises DivergedError."""
         watch, at = self.state.watch, self.state.step + 1
-        if math.isfinite(norm) and math.isfinite(loss):
-            watch.skipped = 0
-            return True
         # every process has the same norm, but its own loss
         lost = self.world.agree(int(not math.isfinite(loss)), self.device)
+        if math.isfinite(norm) and not lost:
+            watch.skipped = 0
+            return True
         if self.scaler and not lost and self.scaler.get_scale() >= 1:
-            return True  # in fp16 that happens: the scaler skips the step, and scales less
+            return False  # in fp16 that happens, until the scale fits
         watch.skipped += 1
         event = "diverged" if lost or watch.skipped > 1 else "skipped"
         if log:
             log.write(event, **self._what_led_here(at, loss, norm, lr))
         if event == "diverged":
-            raise self._diverged(
-                f"the loss became {loss}" if lost else "two gradients in a row were no numbers", at
-            )
+            what = "two gradients in a row were no numbers"
+            if lost:
+                what = f"the loss became {loss}"
+                what = "another process's loss became no number" if math.isfinite(loss) else what
+            raise self._diverged(what, at)
         self.reporter.note(f"the gradient of step {at:,} was no number and is skipped")
         return False
 
@@ -527,15 +562,11 @@ class _Loop:
         return tokens_per_step(self.run.model_config, self.config)
 
     def _diverged(self, what: str, step: int) -> DivergedError:
-        good = (
-            f"{LAST} holds the good state of step {self.saved_at}"
-            if self.saved_at is not None
-            else f"{BEST} holds the best state before"
-        )
+        saved = f"{LAST} holds the good state of step {self.saved_at}, and "
         return DivergedError(
             f"{what} at step {step} of {self.run.out_dir}",
-            f"try a lower --learning-rate than {self.config.learning_rate:g}; {good}, and "
-            f"{METRICS} what led here",
+            f"try a lower --learning-rate than {self.config.learning_rate:g}; "
+            f"{saved if self.saved_at is not None else ''}{METRICS} has what led here",
         )
 
     def _fraction(self) -> float:
@@ -581,14 +612,14 @@ class _Loop:
         state, config = self.state, self.config
         if state.evaluated_at == state.step:
             return False
-        if self._spent():
+        if self._spent() or state.evaluated_at < 0:
             return True
         if config.eval_interval:
             return state.step % config.eval_interval == 0
         if config.time:
             rested = time.perf_counter() - self.evaluation_ended >= 10 * self.evaluation_seconds
             return rested and self._fraction() * EVALUATIONS >= state.evaluations
-        return state.step % max(1, config.max_iters // EVALUATIONS) == 0
+        return state.step % max(1, math.ceil(config.max_iters / EVALUATIONS)) == 0
 
     def _evaluate(self, log: metrics.MetricsLog, saver: Saver | None) -> None:
         """Measure both splits and let the model write; all of it, or where a signal comes none."""
@@ -727,7 +758,6 @@ class _Loop:
         state.step = start.step
         saved = start.training or {}
         state.tokens = start.step * self._tokens_per_step()
-        state.best_val_loss = math.inf if start.val_loss is None else start.val_loss
         for name in self._COUNTERS:
             if type(saved.get(name)) in (int, float):
                 setattr(state, name, saved[name])

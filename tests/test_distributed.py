@@ -77,3 +77,9 @@ def test_two_processes_that_stopped_go_on_as_if_they_had_not(text_data):
                               processes=1)  # fmt: skip
     assert code == 0
     assert "no longer bit for bit as before: processes 2 -> 1" in said
+
+
+def test_an_evaluation_alone_ends_in_both(text_data):
+    codes, errors = launch("--eval-only", "--gradient-accumulation-steps=2")
+    assert codes == [0, 0], errors
+    assert "val loss" in errors[0]

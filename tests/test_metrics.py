@@ -155,6 +155,16 @@ class TestTruncate:
         assert metrics.truncate(path, step=1) == 2
         assert [e["event"] for e in metrics.read(path).events] == ["run", "train", "run"]
 
+    def test_an_evaluation_that_will_be_repeated_goes_too(self, path):
+        with MetricsLog(path) as log:
+            for kind, step in (("eval", 4), ("train", 8), ("checkpoint", 8), ("eval", 8)):
+                log.write(kind, step=step, time=step / 2)
+        assert metrics.last_time(path) == 4.0
+        assert metrics.truncate(path, 8) == 0
+        assert metrics.truncate(path, 8, evaluated=False) == 2
+        assert [e["event"] for e in metrics.read(path).events] == ["eval", "train"]
+        assert metrics.last_time(path.with_name("none")) == 0.0
+
     def test_a_torn_tail_goes(self, path):
         write_steps(path, 1)
         whole = path.read_bytes()

@@ -183,7 +183,7 @@ class TestRun:
     def test_eval_only_writes_no_checkpoint(self):
         outcome = train.train(start(eval_only=True))
         assert (outcome.reason, outcome.step) == ("done", 0)
-        assert {p.name for p in Path("out/a").iterdir()} <= {".lock"}
+        assert not Path("out").exists()
 
     def test_eval_only_of_a_finished_run_evaluates_and_changes_nothing(self):
         train.train(start(time=0.5))
@@ -586,3 +586,94 @@ class TestGoingOn:
         assert train.train(start(resume=True), told).reason == "done"
         assert migrate.load(Path("out/a/last.pt")).step == 12
         assert ("starts anew" in "".join(told.notes)) == (last.training["tokens"] != "many")
+
+    def test_a_run_killed_before_its_first_state_begins_again_with_one_log(self, monkeypatch):
+        train.train(start("out/whole", patience=3))
+        real = Saver.save
+
+        def killed(saver, name, *args, **kwargs):
+            if name == "last.pt":
+                raise KeyboardInterrupt
+            real(saver, name, *args, **kwargs)
+            saver.wait(name)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Saver, "save", killed)
+            with pytest.raises(KeyboardInterrupt):
+                train.train(start("out/parts", patience=3))
+        assert [path.name for path in Path("out/parts").glob("*.pt")] == ["ckpt.pt"]
+        train.train(start("out/parts", resume=True))
+        assert timeless("out/whole") == timeless("out/parts")
+        assert same(weights("out/whole"), weights("out/parts"))
+
+    def test_without_a_state_the_clock_is_taken_from_the_log(self):
+        train.train(start())
+        before = events("out/a", "eval")[-1]["time"]
+        Path("out/a/last.pt").unlink()
+        make_run(Request({"max_iters": 13}, None, Path("out/a"), "resume"))
+        train.train(make_run(Request({"max_iters": 13}, None, Path("out/a"), "resume")))
+        assert events("out/a", "train")[-1]["time"] >= before
+
+    def test_starting_over_leaves_nothing_that_could_be_gone_on_with(self):
+        train.train(start(save_every="3", keep=3))
+
+        class Killed(train.Reporter):
+            def start(self, *args):
+                raise KeyboardInterrupt
+
+        again = Request({**SETTINGS, "seed": 3}, "data/hamlet", Path("out/a"), force=True)
+        with pytest.raises(KeyboardInterrupt):
+            train.train(make_run(again), Killed())
+        assert {path.name for path in Path("out/a").iterdir()} == {".lock", "metrics.jsonl"}
+        with pytest.raises(UsageError) as error:
+            start("out/a")
+        assert error.value.hint == "start over: --force"
+
+    def test_a_folder_of_kept_states_is_not_free(self):
+        train.train(start(save_every="3", keep=3))
+        for name in ("last.pt", "ckpt.pt", "metrics.jsonl"):
+            Path("out/a", name).unlink()
+        with pytest.raises(UsageError, match="holds a run"):
+            start("out/a")
+        assert start("out/a", resume=True).start.step == 12
+
+    def test_a_run_that_went_on_since_it_was_planned_is_not_set_back(self):
+        train.train(start(), StopAt(3))
+        late = start(resume=True)
+        train.train(start(resume=True))
+        with pytest.raises(UsageError, match="replaced by another run just now"):
+            train.train(late)
+        assert migrate.load(Path("out/a/last.pt")).step == 12
+
+
+@pytest.mark.usefixtures("text_data")
+class TestScaledGradients:
+    """What fp16 does on a GPU, with its scaler put on a CPU."""
+
+    @pytest.fixture
+    def loop(self):
+        loop = train._Loop(start(), train.Reporter(), torch.device("cpu"), train.World())
+        self.hooks = [
+            p.register_hook(lambda grad: grad * INF)
+            for name, p in loop.state.model.named_parameters()
+            if name == "transformer.h.0.attn.c_attn.weight"
+        ]
+        return loop
+
+    def test_an_overflow_moves_nothing_and_scales_less(self, loop):
+        loop.scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
+        before = {k: v.clone() for k, v in loop.state.model.state_dict().items()}
+        loop._step(None, 0.0)
+        assert same(before, loop.state.model.state_dict())
+        assert loop.scaler.get_scale() == 4.0
+        self.hooks[0].remove()
+        loop._step(None, 0.0)
+        assert not same(before, loop.state.model.state_dict())
+        assert loop.state.watch.skipped == 0
+
+    def test_where_no_scale_helps_the_run_diverges(self, loop):
+        loop.scaler = torch.amp.GradScaler("cpu", init_scale=0.5)
+        loop._step(None, 0.0)
+        assert loop.state.watch.skipped == 1
+        with pytest.raises(DivergedError, match="two gradients in a row"):
+            loop._step(None, 0.0)
