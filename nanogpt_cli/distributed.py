@@ -1,5 +1,6 @@
 """One process or many: what torchrun says, and the few words the processes exchange."""
 
+import importlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,6 +62,9 @@ def join_world(backend: str, device: torch.device) -> Iterator[World]:
     if "RANK" not in os.environ:
         yield World()
         return
+    # An optimizer loads this; loaded after the group is made, it would hold on to the group, whose
+    # threads would then outlive the interpreter and abort it.
+    importlib.import_module("torch._dynamo")
     world = World(*(int(os.environ[k]) for k in ("RANK", "LOCAL_RANK", "WORLD_SIZE")))
     if backend == "auto":
         backend = "nccl" if device.type == "cuda" else "gloo"
