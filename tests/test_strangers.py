@@ -638,10 +638,10 @@ def checkpoint_bombs(content):
         for number, (name, data) in enumerate(made.items())
     }
     endless = copy.deepcopy(content)
-    endless["model_config"]["block_size"] = 2**30
-    for number, (line, code) in enumerate(zip(MODELS[:3], (5, 0, 0), strict=True)):
+    endless["model_config"]["block_size"] = 2**24
+    for number, line in enumerate(MODELS[:3]):
         place = f"endless{number}.pt"
-        found[f"a context without end, {line[0]}"] = (place, _saved(endless), " ".join(line), code)
+        found[f"a context without end, {line[0]}"] = (place, _saved(endless), " ".join(line), 0)
     return found
 
 
