@@ -72,6 +72,7 @@ def run_in_child(folder, out, resume, settings, said):
         out_dir=Path(out),
         init_from="resume" if resume else "scratch",
         preset="quick",
+        force=not resume,  # a run that was killed before its first save has left its log
     )
     train.train(make_run(request), Slow(said))
 
