@@ -118,7 +118,7 @@ class ModelConfig:
         min=0,
         max=2**31,
     )
-    vocab_size: int = 50304
+    vocab_size: int = field(default=50304, metadata={"bounds": {"min": 1, "max": 2**31}})
     gelu: Gelu = "erf"
     norm: Norm = "layer"
     """The modern arrangement's normalisation; its first checkpoints had RMSNorm."""
