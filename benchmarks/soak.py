@@ -113,8 +113,8 @@ def main() -> int:
             f"memory after the first quarter: {low / 1e6:.1f} to {high / 1e6:.1f} MB, slope "
             f"{slope / 1e6:+.2f} MB an hour, {len(hours):,} measurements"
         )
-        first, last = max(seen.descriptors[:settled]), max(seen.descriptors[-settled:])
-        print(f"descriptors: at most {first} in the first quarter, {last} in the last")
+        first, last = max(seen.descriptors[:settled]), min(seen.descriptors[-settled:])
+        print(f"descriptors: at most {first} in the first quarter, at least {last} in the last")
         print(f"reader: {seen.loads:,} checkpoints loaded, {len(seen.refused)} refused")
         faults += log_faults(out / METRICS)
         if args.minutes >= 5 and slope > GROWTH_PER_HOUR:  # before, the slope is mostly noise

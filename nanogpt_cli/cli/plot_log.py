@@ -5,7 +5,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -17,6 +17,7 @@ from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
 from nanogpt_cli.errors import CheckpointError, DataError, UsageError
 from nanogpt_cli.files import atomic_write
 from nanogpt_cli.plot import Curve, GrowingLog
+from nanogpt_cli.signals import StopSignals
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -57,7 +58,7 @@ def plot_log(
         ),
     ] = False,
     json: JsonFlag = False,
-) -> None:
+) -> int:
     """Draw the loss curves of runs, one over the other."""
     if follow:
         if json or to_jsonl or STDIN in (logs or ()):
@@ -65,8 +66,7 @@ def plot_log(
             raise UsageError(f"--follow does not go with {other}", "leave one of them out")
         if output:
             plot.check_suffix(output)
-        _follow(logs or [None], output)
-        return
+        return _follow(logs or [None], output)
     sources = [_find_log(log) for log in logs] if logs else [_find_log(None)]
     for target in (output, to_jsonl):
         if target and target.exists() and any(s.exists() and target.samefile(s) for s in sources):
@@ -88,6 +88,7 @@ def plot_log(
     _say_summary(curves)
     for written in filter(None, (output, to_jsonl)):
         ui.say(f"wrote {ui.clean(written)}")
+    return 0
 
 
 def _find_log(name: str | None) -> Path:
@@ -175,28 +176,34 @@ News = tuple[list[Curve], list[str]]
 """The curves as they are now, and what is still waited for."""
 
 
-def _follow(names: Sequence[str | None], output: Path | None) -> None:
+def _follow(names: Sequence[str | None], output: Path | None) -> int:
     """Show runs again whenever their logs grow, until all have ended or the user has seen enough.
 
-    Ctrl-C is how one leaves, as in watch or top, and no failure.
+    Ctrl-C is how one leaves, as in watch or top, and no failure. Gives the exit code.
     """
     from rich.console import Console
 
     out = Console()
     on_screen = output is None and out.is_terminal and not out.is_dumb_terminal
     curves: list[Curve] = []
-    with suppress(KeyboardInterrupt), _screen(out) if on_screen else _lines(output) as show:
-        for curves, waiting in _watch(names, lambda: out.size if on_screen else None):
+    signals = StopSignals()  # an exception could come amidst a drawing
+    with signals.listening(), _screen(out) if on_screen else _lines(output) as show:
+        for curves, waiting in _watch(names, lambda: out.size if on_screen else None, signals):
             show(curves, waiting)
+    if signals.received == signal.SIGTERM:
+        return 143
     if on_screen and curves:
         _print_chart(curves)
         _say_summary(curves)
+    return 0
 
 
-def _watch(names: Sequence[str | None], size: Callable[[], object]) -> Iterator[News]:
+def _watch(
+    names: Sequence[str | None], size: Callable[[], object], signals: StopSignals
+) -> Iterator[News]:
     """Give the news whenever a log or the terminal's size has changed, until all runs are over.
 
-    Raises DataError where a run ended without a loss to draw.
+    Or until a signal comes. Raises DataError where a run ended without a loss to draw.
     """
     logs: dict[str | None, GrowingLog] = {}
     before: object = None
@@ -211,13 +218,15 @@ def _watch(names: Sequence[str | None], size: Callable[[], object]) -> Iterator[
         if over:
             return
         spent = time.monotonic() - started
-        _pause(max(PAUSE, 10 * spent), size)  # the run needs the machine more
+        _pause(max(PAUSE, 10 * spent), size, signals)  # the run needs the machine more
+        if signals.received:
+            return
 
 
-def _pause(seconds: float, size: Callable[[], object]) -> None:
-    """Wait, but no longer than until the terminal's size changes."""
+def _pause(seconds: float, size: Callable[[], object], signals: StopSignals) -> None:
+    """Wait, but no longer than until the terminal's size changes or a signal comes."""
     before, end = size(), time.monotonic() + seconds
-    while time.monotonic() < end and size() == before:
+    while time.monotonic() < end and size() == before and not signals.received:
         time.sleep(0.1)
 
 
@@ -262,12 +271,8 @@ def _screen(out: "Console") -> Iterator[Callable[..., None]]:
             parts = [Text.from_ansi(chart, no_wrap=True), *table, *parts]
         live.update(Group(*parts), refresh=True)
 
-    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # never leave it half there
-    try:
-        with Live(console=out, screen=True, auto_refresh=False) as live:
-            yield show
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    with Live(console=out, screen=True, auto_refresh=False) as live:
+        yield show
 
 
 @contextmanager
