@@ -45,7 +45,7 @@ class Checkpoint:
     step: int = 0
     val_loss: float | None = None
     training: dict[str, Any] | None = None
-    """Optimizer, RNGs and counters, in ``last.pt`` only."""
+    """Optimizer, counters and the last losses, in ``last.pt`` and the states kept beside it."""
 
     def save(self, path: Path, given_up: Callable[[], bool] = lambda: False) -> None:
         """Write the checkpoint whole or not at all, the latter where it is ``given_up`` meanwhile.

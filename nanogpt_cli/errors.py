@@ -48,7 +48,7 @@ class MachineError(NanoGPTError):
 
 
 class DivergedError(NanoGPTError):
-    """Training produced a loss that is not a finite number."""
+    """Training produced losses, gradients or weights that are not finite numbers."""
 
     exit_code = 6
 

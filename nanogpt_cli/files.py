@@ -42,8 +42,8 @@ def atomic_write(path: Path, large: bool = False) -> Iterator[IO[bytes]]:
 class LargeFile:
     """A new file, written past the page cache where the system can (Linux's O_DIRECT).
 
-    That takes a third of the processor's time that copying into the cache takes, which matters
-    beside a training that wants all cores, and it leaves in the cache what training reads.
+    That takes less than half of the processor's time that copying into the cache takes, which
+    matters beside a training that wants all cores, and leaves in the cache what training reads.
     """
 
     SIZE = 8 << 20

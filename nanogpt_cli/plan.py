@@ -28,7 +28,7 @@ from nanogpt_cli.device import available_memory, find_device
 from nanogpt_cli.errors import CheckpointError, DataError, UsageError
 from nanogpt_cli.files import stamp
 from nanogpt_cli.optim import fitted_learning_rate
-from nanogpt_cli.runs import BEST, LAST, RUNS, find_checkpoint, find_dataset, step_files
+from nanogpt_cli.runs import BEST, LAST, RUNS, find_checkpoint, find_dataset, saved_states
 from nanogpt_cli.train import Run, refuse_existing
 
 
@@ -147,9 +147,9 @@ def _last_good(path: Path, notes: list[str]) -> tuple[Path, Checkpoint, object]:
 
     Gives its path, what it holds, and the file's stamp. Raises CheckpointError where there is none.
     """
-    others = (*step_files(path.parent), path.with_name(BEST)) if path.name == LAST else ()
+    others = saved_states(path.parent) if path.name == LAST else []
     first: CheckpointError | None = None
-    for candidate in (path, *others):
+    for candidate in others or [path]:
         was = stamp(candidate)
         try:
             start = migrate.load(candidate)

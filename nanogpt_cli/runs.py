@@ -27,6 +27,12 @@ def step_files(folder: Path) -> list[Path]:
     return sorted(folder.glob(pattern), key=lambda p: (len(p.name), p.name), reverse=True)
 
 
+def saved_states(folder: Path) -> list[Path]:
+    """List what a run can go on from, the newest first, and its best model last."""
+    places = (folder / LAST, *step_files(folder), folder / BEST)
+    return [path for path in places if path.is_file()]
+
+
 def newest(files: Iterable[Path]) -> Path | None:
     """Give the file modified last, if there is one."""
     dated = []
@@ -92,8 +98,7 @@ def find_checkpoint(name: str | None = None, *, last: bool = False) -> Path:
             raise CheckpointError(f"there is no file {name}", "check the path")
     saved = newest(run_files(names=(BEST, LAST))) if name is None else None
     folder = saved.parent if saved else find_run(name)
-    newest_first = (LAST, *(path.name for path in step_files(folder)), BEST)
-    for file in (folder / part for part in (newest_first if last else (BEST, LAST))):
+    for file in saved_states(folder) if last else (folder / BEST, folder / LAST):
         if file.is_file():
             return file
     if not last and (folder / "config.json").is_file():

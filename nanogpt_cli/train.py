@@ -33,7 +33,7 @@ from nanogpt_cli.config import (
     parse_interval,
     tokens_per_step,
 )
-from nanogpt_cli.dataset import Dataset, training_starts, windows
+from nanogpt_cli.dataset import Dataset, training_batch, training_starts
 from nanogpt_cli.device import autocast, find_device, find_dtype, try_compile
 from nanogpt_cli.distributed import World, join_world
 from nanogpt_cli.errors import DivergedError, MachineError, UsageError, is_out_of_memory
@@ -41,7 +41,7 @@ from nanogpt_cli.evaluate import Loss, evaluate_loss, token_byte_counts
 from nanogpt_cli.generate import Decoder, Reply, sampling_generator, stream_reply
 from nanogpt_cli.model import GPT
 from nanogpt_cli.optim import Optimizers, learning_rate, make_optimizers
-from nanogpt_cli.runs import BEST, LAST, LOCK, METRICS, step_files
+from nanogpt_cli.runs import BEST, LAST, LOCK, METRICS, saved_states
 from nanogpt_cli.saver import Saver
 from nanogpt_cli.signals import StopRequestedError, StopSignals
 from nanogpt_cli.watch import Watch
@@ -237,9 +237,9 @@ def train(run: Run, reporter: Reporter | None = None) -> Outcome:
 
 def refuse_existing(folder: Path) -> None:
     """Raise UsageError where ``folder`` holds a run."""
-    states = [p for p in (folder / LAST, folder / BEST, *step_files(folder)) if p.exists()]
-    if states or (folder / METRICS).exists():
-        go_on = f"go on with it: --init-from resume --out-dir {folder}; or " if states else ""
+    saved = saved_states(folder)
+    if saved or (folder / METRICS).exists():
+        go_on = f"go on with it: --init-from resume --out-dir {folder}; or " if saved else ""
         raise UsageError(f"{folder} holds a run already", f"{go_on}start over: --force")
 
 
@@ -313,9 +313,7 @@ class _Loop:
 
     def _batch(self, micro: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Give the inputs and targets (B, T) of a micro-step of the present step."""
-        block_size = self.run.model_config.block_size
-        ids = windows(self.run.dataset.train, self._starts(micro), block_size)  # B, T + 1
-        inputs, targets = ids[:, :-1], ids[:, 1:]
+        inputs, targets = training_batch(self.run.dataset.train, **self._place(micro))
         if self.device.type == "cuda":
             inputs, targets = inputs.pin_memory(), targets.pin_memory()
         return (
@@ -323,15 +321,14 @@ class _Loop:
             targets.to(self.device, non_blocking=True),
         )
 
-    def _starts(self, micro: int) -> Any:
-        """Give where in the training text a micro-step's windows start (B,)."""
-        return training_starts(
-            self.run.dataset.train,
-            seed=self.config.seed,
-            index=self.state.step * self.config.gradient_accumulation_steps + micro,
-            batch_size=self.config.batch_size,
-            block_size=self.run.model_config.block_size,
-        )
+    def _place(self, micro: int) -> dict[str, int]:
+        """Give what says which windows of the training text belong to a micro-step."""
+        return {
+            "seed": self.config.seed,
+            "index": self.state.step * self.config.gradient_accumulation_steps + micro,
+            "batch_size": self.config.batch_size,
+            "block_size": self.run.model_config.block_size,
+        }
 
     # --- the loop -----------------------------------------------------------------------------
 
@@ -395,7 +392,7 @@ class _Loop:
         """Remove an old run, its states first: what is left must not be taken for this one's."""
         folder = self.run.out_dir
         with files.machine_errors(folder):
-            for path in (folder / LAST, *step_files(folder), folder / BEST, folder / METRICS):
+            for path in (*saved_states(folder), folder / METRICS):
                 path.unlink(missing_ok=True)
 
     def _loop(self, log: metrics.MetricsLog | None, saver: Saver | None) -> Outcome:
@@ -542,7 +539,8 @@ class _Loop:
     def _what_led_here(self, step: int, loss: float, norm: float, lr: float) -> dict[str, Any]:
         """Describe a step whose loss or gradient is no number, before it is forgotten."""
         windows = [
-            self._starts(micro).tolist() for micro in range(self.config.gradient_accumulation_steps)
+            training_starts(self.run.dataset.train, **self._place(micro)).tolist()
+            for micro in range(self.config.gradient_accumulation_steps)
         ]
         return {
             "step": step,

@@ -21,27 +21,13 @@ from old_checkpoints import CHARACTERS, char_folder, nanogpt_content
 from safetensors.torch import save_file
 from strangers import CANARY, PICKLES, bombs, containers, rezipped
 
-from nanogpt_cli import cli, ui
+from nanogpt_cli import cli
 from nanogpt_cli.checkpoint import Checkpoint
 from nanogpt_cli.errors import MachineError
 from nanogpt_cli.metrics import MetricsLog
 
 SHORT, LONG = 20, 600
 """Mutated files of each kind, in the normal tests and in the long ones."""
-
-
-@pytest.fixture
-def nanogpt(capsys):
-    """Run a command line in this process; give exit code, stdout and stderr."""
-
-    def run(*args):
-        ui.console.cache_clear()
-        code = cli.run([str(a) for a in args])
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    yield run
-    ui.console.cache_clear()
 
 
 def well_behaved(result, allowed):
