@@ -6,6 +6,7 @@ their settings from here. This module does not know where values come from, and 
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -42,11 +43,8 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def parse_duration(text: str | float, name: str = "time") -> float:
-    """Read ``90``, ``90s``, ``20m`` or ``1.5h`` as seconds.
-
-    Raises UsageError for anything else, naming the flag of the field ``name``.
-    """
+def parse_duration(text: str | float) -> float:
+    """Read ``90``, ``90s``, ``20m`` or ``1.5h`` as seconds. Raises UsageError for anything else."""
     units = {"s": 1.0, "m": 60.0, "h": 3600.0}
     number, unit = str(text).strip().lower(), 1.0
     if number[-1:] in units:
@@ -54,7 +52,7 @@ def parse_duration(text: str | float, name: str = "time") -> float:
     try:
         return float(number) * unit
     except ValueError:
-        raise UsageError(f"{flag(name)} {text} is no time", "write 90s, 20m or 1.5h") from None
+        raise UsageError(f"--time {text} is no time", "write 90s, 20m or 1.5h") from None
 
 
 def parse_interval(text: str) -> tuple[int, float]:
@@ -64,10 +62,11 @@ def parse_interval(text: str) -> tuple[int, float]:
     """
     if text.strip().isdecimal():
         return int(text), 0.0
-    seconds = parse_duration(text, "save_every")
-    if not 0 <= seconds < math.inf:
-        raise UsageError(f"--save-every {text} is out of range", "write 500, 30s or 5m")
-    return 0, seconds
+    with suppress(UsageError):
+        seconds = parse_duration(text)
+        if 0 <= seconds < math.inf:
+            return 0, seconds
+    raise UsageError(f"--save-every {text} is no interval", "write steps (500) or a time (30s, 5m)")
 
 
 def check_ranges(config: Any) -> None:

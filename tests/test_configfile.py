@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nanogpt_cli.config import ModelConfig, TrainConfig, config_fields
+from nanogpt_cli.config import ModelConfig, TrainConfig, config_fields, parse_interval
 from nanogpt_cli.configfile import read_config
 from nanogpt_cli.errors import UsageError
 
@@ -168,3 +168,16 @@ def test_no_arithmetic_fills_the_memory(value):
 def test_no_text_is_a_bug(text, name):
     with contextlib.suppress(UsageError):
         read(text.encode("utf-8", "replace"), name)
+
+
+def test_an_interval_is_steps_or_time():
+    assert [parse_interval(text) for text in ("500", "30s", "5m", "0", "0s")] == [
+        (500, 0.0), (0, 30.0), (0, 300.0), (0, 0.0), (0, 0.0)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["soon", "-5m", "nan", "inf", "", "-3"])
+def test_what_is_no_interval_is_told_with_both_ways_to_write_one(text):
+    with pytest.raises(UsageError, match="--save-every") as caught:
+        parse_interval(text)
+    assert caught.value.hint == "write steps (500) or a time (30s, 5m)"
