@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 import transformers
 
-from nanogpt_cli.dataset import open_dataset, training_batch
+from nanogpt_cli.data.store import open_dataset, training_batch
 
 STEPS, WARMUP, BATCH, BLOCK, WIDTH, LAYERS, HEADS, PEAK = 2000, 100, 12, 64, 128, 4, 4, 1e-3
 

@@ -11,10 +11,10 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from nanogpt_cli import migrate
-from nanogpt_cli.evaluate import evaluate_loss, token_byte_counts
-from nanogpt_cli.plan import Request, make_run
-from nanogpt_cli.train import train
+from nanogpt_cli.checkpoint import migrations as migrate
+from nanogpt_cli.evaluation.loss import evaluate_loss, token_byte_counts
+from nanogpt_cli.training.loop import train
+from nanogpt_cli.training.plan import Request, make_run
 
 KINDS = ("default", "rope", "relative")
 

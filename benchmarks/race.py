@@ -21,10 +21,10 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from nanogpt_cli import migrate
-from nanogpt_cli.dataset import open_dataset
-from nanogpt_cli.evaluate import evaluate_loss, token_byte_counts
-from nanogpt_cli.metrics import read
+from nanogpt_cli.checkpoint import migrations as migrate
+from nanogpt_cli.data.store import open_dataset
+from nanogpt_cli.evaluation.loss import evaluate_loss, token_byte_counts
+from nanogpt_cli.logs.metrics import read
 
 OURS, RECIPE, PEER = "nanogpt, quick start", "nanogpt, nanoGPT's recipe", "transformers GPT-2"
 TRAIN = (

@@ -18,16 +18,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from nanogpt_cli.checkpoint import Checkpoint
+from nanogpt_cli.checkpoint.torchfile import Checkpoint
 from nanogpt_cli.config import ModelConfig, TrainConfig
-from nanogpt_cli.dataset import training_batch
+from nanogpt_cli.data.store import training_batch
 from nanogpt_cli.device import autocast, find_device, find_dtype
-from nanogpt_cli.distributed import World
-from nanogpt_cli.model import GPT
-from nanogpt_cli.optim import make_optimizers
+from nanogpt_cli.model.gpt import GPT
 from nanogpt_cli.runs import LAST
-from nanogpt_cli.saver import Saver
-from nanogpt_cli.train import TrainState, apply_gradients, compute_gradients
+from nanogpt_cli.training.loop import TrainState, apply_gradients, compute_gradients
+from nanogpt_cli.training.optim import make_optimizers
+from nanogpt_cli.training.parallel import World
+from nanogpt_cli.training.saver import Saver
 
 GPT2 = ModelConfig(1024, 12, 12, 768, 0.0, False, "default", "gpt2", 0, vocab_size=50304)
 QUIET = 6

@@ -19,9 +19,10 @@ from pathlib import Path
 
 import psutil
 
-from nanogpt_cli import metrics, migrate
-from nanogpt_cli.corpus import PrepareOptions, prepare
+from nanogpt_cli.checkpoint import migrations as migrate
+from nanogpt_cli.data.write import PrepareOptions, prepare
 from nanogpt_cli.errors import NanoGPTError
+from nanogpt_cli.logs import metrics
 from nanogpt_cli.runs import BEST, LAST, METRICS
 
 SHAPE = ["--n-layer=2", "--n-head=2", "--n-embd=64", "--block-size=64", "--ngram-rows=1024"]

@@ -28,13 +28,13 @@ import torch
 from torch.nn import functional as F
 
 from nanogpt_cli.config import Arch, ModelConfig, Optimizer, PosEmbd, TrainConfig
-from nanogpt_cli.dataset import training_batch
+from nanogpt_cli.data.store import training_batch
 from nanogpt_cli.device import autocast, find_device
-from nanogpt_cli.distributed import World
-from nanogpt_cli.head_loss import head_loss
-from nanogpt_cli.model import GPT
-from nanogpt_cli.optim import make_optimizers
-from nanogpt_cli.train import TrainState, apply_gradients, compute_gradients
+from nanogpt_cli.model.gpt import GPT
+from nanogpt_cli.model.kernels import head_loss
+from nanogpt_cli.training.loop import TrainState, apply_gradients, compute_gradients
+from nanogpt_cli.training.optim import make_optimizers
+from nanogpt_cli.training.parallel import World
 
 DEVICE = find_device()
 LAPTOP = ModelConfig(64, 4, 4, 128, 0.0, False, "default", "gpt2", 0, vocab_size=65)

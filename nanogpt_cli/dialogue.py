@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Literal
 
 from nanogpt_cli.errors import DataError
-from nanogpt_cli.tokenizer import END_OF_TEXT, Tokenizer
+from nanogpt_cli.tokenizer.load import END_OF_TEXT, Tokenizer
 
 Role = Literal["human", "bot"]
 

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from nanogpt_cli import cli, ui
+from nanogpt_cli import cli
+from nanogpt_cli.cli import ui
 from nanogpt_cli.config import ModelConfig
-from nanogpt_cli.corpus import PrepareOptions, prepare
-from nanogpt_cli.model import GPT
+from nanogpt_cli.data.write import PrepareOptions, prepare
+from nanogpt_cli.model.gpt import GPT
 
 torch.set_num_threads(1)  # tiny matrices: more threads only wait for each other
 

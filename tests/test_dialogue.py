@@ -17,7 +17,7 @@ from nanogpt_cli.dialogue import (
     stop_strings,
 )
 from nanogpt_cli.errors import DataError
-from nanogpt_cli.tokenizer import ByteTokenizer, default_gpt2
+from nanogpt_cli.tokenizer.load import ByteTokenizer, default_gpt2
 
 CHAT = ChatFormat()
 TAGGED = ByteTokenizer().with_special(["<|endoftext|>", *CHAT.tags])

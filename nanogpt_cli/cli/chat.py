@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nanogpt_cli import ui
+from nanogpt_cli.cli import ui
 from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
 from nanogpt_cli.config import SampleConfig
 from nanogpt_cli.errors import MachineError, NanoGPTError, UsageError
-from nanogpt_cli.tokenizer import valid_text
+from nanogpt_cli.text import printable, valid_text
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
 
-    from nanogpt_cli.generate import Reply
-    from nanogpt_cli.session import Session
+    from nanogpt_cli.inference.engine import Reply
+    from nanogpt_cli.inference.session import Session
 
 
 @with_settings(sampling=SampleConfig)
@@ -41,7 +41,8 @@ def chat(
     given: dict[str, Any],
 ) -> int:
     """Talk to a model: in the terminal, with -p, or through a pipe."""
-    from nanogpt_cli import session
+    from nanogpt_cli.checkpoint.load import load
+    from nanogpt_cli.inference.session import Session
     from nanogpt_cli.runs import find_checkpoint, unsaved_run
 
     config = SampleConfig(**given)
@@ -51,8 +52,8 @@ def chat(
     path = find_checkpoint(model)
     if model is None and (newer := unsaved_run()):
         ui.note(f"{newer} has no checkpoint yet, this is {path}")
-    loaded = session.load(path, device, data_dir)
-    talk = session.Session(loaded, config)
+    loaded = load(path, device, data_dir)
+    talk = Session(loaded, config)
     if interactive:
         return _Terminal(talk).run()
     text = sys.stdin.read().removesuffix("\n") if prompt is None else valid_text(prompt)
@@ -129,9 +130,9 @@ class _Terminal:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         loaded = self.talk.loaded
         does = "answers you" if loaded.chat_format else "continues your text"
-        model = loaded.decoder.model
+        model = loaded.model
         ui.say(
-            f"{ui.clean(loaded.path)} ({model.parameter_count() / 1e6:.1f} M weights) {does}. "
+            f"{printable(loaded.path)} ({model.parameter_count() / 1e6:.1f} M weights) {does}. "
             "/? for help, Ctrl-D leaves.",
             style="dim",
         )
@@ -170,7 +171,7 @@ class _Terminal:
         name, arguments = (words[0] if words else ""), words[1:]
         command = _COMMANDS.get(name)
         if command is None:
-            ui.say(f"there is no /{ui.clean(name)}; /help lists the commands, // writes a slash")
+            ui.say(f"there is no /{printable(name)}; /help lists the commands, // writes a slash")
             return
         command.run(self, arguments)
 
@@ -207,7 +208,7 @@ class _Terminal:
         except NanoGPTError as error:
             ui.say(f"{error.message}; {error.hint}")
         except ValueError:
-            ui.say(f"{name} is a number, not {ui.clean(value)!r}")
+            ui.say(f"{name} is a number, not {printable(value)!r}")
 
     def _editor(self) -> "PromptSession[str]":
         """Make the line editor: history, completion of /commands, Ctrl-J for a new line.

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nanogpt_cli import ui
+from nanogpt_cli.cli import ui
 from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
 from nanogpt_cli.errors import CheckpointError, DataError
+from nanogpt_cli.text import printable
 
 if TYPE_CHECKING:
-    from nanogpt_cli.checkpoint import Checkpoint
-    from nanogpt_cli.dataset import Tokens
-    from nanogpt_cli.tokenizer import Tokenizer
+    from nanogpt_cli.checkpoint.torchfile import Checkpoint
+    from nanogpt_cli.data.store import Tokens
+    from nanogpt_cli.tokenizer.load import Tokenizer
 
 
 @with_settings()
@@ -42,15 +43,15 @@ def evaluate(
         print_json({"models": rows})
     else:
         for where in dict.fromkeys(row["data"] for row in rows):
-            ui.say(f"evaluated on {ui.clean(where)}")
+            ui.say(f"evaluated on {printable(where)}")
         _show(rows)
 
 
 def _measure(name: str | None, data: str | None, device: str) -> dict[str, Any]:
     """Evaluate one model, in float32."""
-    from nanogpt_cli import migrate
+    from nanogpt_cli.checkpoint import migrations as migrate
     from nanogpt_cli.device import find_device
-    from nanogpt_cli.evaluate import evaluate_loss, token_byte_counts
+    from nanogpt_cli.evaluation.loss import evaluate_loss, token_byte_counts
     from nanogpt_cli.runs import find_checkpoint, unsaved_run
 
     path = find_checkpoint(name)
@@ -63,7 +64,7 @@ def _measure(name: str | None, data: str | None, device: str) -> dict[str, Any]:
     model = migrate.make_model(checkpoint, find_device(device))
     counts = token_byte_counts(words, checkpoint.config.vocab_size)
     with ui.progress() as bar:
-        task = bar.add_task(f"evaluating {ui.escape(ui.clean(path))}", total=len(tokens), note="")
+        task = bar.add_task(f"evaluating {ui.escape(printable(path))}", total=len(tokens), note="")
         loss = evaluate_loss(model, tokens, counts, advance=lambda n: bar.advance(task, n))
     return {
         "checkpoint": str(path),
@@ -87,11 +88,11 @@ def _text(
     """
     import numpy as np
 
-    from nanogpt_cli import tokenizer
-    from nanogpt_cli.corpus import encode_file
-    from nanogpt_cli.dataset import open_dataset
+    from nanogpt_cli.data.store import open_dataset
+    from nanogpt_cli.data.write import encode_file
     from nanogpt_cli.dialogue import ChatFormat
     from nanogpt_cli.runs import find_dataset
+    from nanogpt_cli.tokenizer import load as tokenizer
 
     if data is not None and Path(data).is_file():
         if checkpoint.tokenizer is None:
@@ -135,7 +136,7 @@ def _show(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         perplexity, bpb = row["perplexity"], row["bits_per_byte"]
         table.add_row(
-            ui.escape(ui.clean(row["checkpoint"])),
+            ui.escape(printable(row["checkpoint"])),
             f"{row['val_loss']:.4f}",
             "-" if perplexity is None else f"{perplexity:,.2f}",
             "-" if bpb is None else f"{bpb:.4f}",

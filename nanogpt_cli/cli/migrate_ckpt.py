@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from nanogpt_cli import ui
+from nanogpt_cli.cli import ui
 from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
 from nanogpt_cli.errors import CheckpointError, NanoGPTError, UsageError
 from nanogpt_cli.files import keep_copy
 from nanogpt_cli.runs import LOCK
+from nanogpt_cli.text import printable
 
 if TYPE_CHECKING:
-    from nanogpt_cli.checkpoint import Checkpoint
-    from nanogpt_cli.migrate import Changes
+    from nanogpt_cli.checkpoint.migrations import Changes
+    from nanogpt_cli.checkpoint.torchfile import Checkpoint
 
 
 @with_settings()
@@ -48,8 +49,8 @@ def migrate_ckpt(
     ckpt_original.pt becomes ckpt.pt beside it. Any other X.pt is kept as X_original.pt, and the new
     one becomes X.pt.
     """
-    from nanogpt_cli import migrate
-    from nanogpt_cli.checkpoint import read
+    from nanogpt_cli.checkpoint import migrations as migrate
+    from nanogpt_cli.checkpoint.torchfile import read
 
     target, keep_as = _places(old, output)
     identity = _identity(old)
@@ -103,7 +104,7 @@ def _places(old: Path, output: Path | None) -> tuple[Path, Path | None]:
 
 def _is_there(target: Path, after: "Checkpoint", force: bool) -> bool:
     """Tell whether ``target`` is this very model. Raises UsageError where it is something else."""
-    from nanogpt_cli import migrate
+    from nanogpt_cli.checkpoint import migrations as migrate
 
     if force or not target.exists():
         return False
@@ -170,11 +171,11 @@ def _show(document: dict[str, Any], changes: "Changes", *, on_stdout: bool) -> N
     """Tell what happened: the answer, unless that is the JSON document."""
     say = print if on_stdout else ui.say
     if document["status"] == "up to date":
-        say(f"{ui.clean(document['output'])} is up to date, nothing was written")
+        say(f"{printable(document['output'])} is up to date, nothing was written")
         return
     rows = [("kept", f"{document['kept']} tensors", "as they were")]
     rows += [
-        (entry.kind, ui.clean(entry.name), ui.clean(entry.detail)) for entry in changes.entries
+        (entry.kind, printable(entry.name), printable(entry.detail)) for entry in changes.entries
     ]
     width = max(len(name) for _, name, _ in rows)
     for kind, name, detail in rows:
@@ -183,6 +184,6 @@ def _show(document: dict[str, Any], changes: "Changes", *, on_stdout: bool) -> N
         if kind == "added" and "." in name:
             say(f"Adding {name} to checkpoint.")
     say(f"largest difference of logits, old and new: {document['largest_difference']:g}")
-    say(f"wrote {ui.clean(document['output'])}")
+    say(f"wrote {printable(document['output'])}")
     if document["tokenizer"] is None:
         ui.note("no tokenizer could be found for it; name the data with --data-dir")

@@ -15,7 +15,7 @@ from typing import Annotated, Any, get_type_hints
 import typer
 from typer.core import TyperCommand
 
-from nanogpt_cli import ui
+from nanogpt_cli.cli import ui
 from nanogpt_cli.config import flag, parse_duration
 from nanogpt_cli.errors import UsageError
 
@@ -178,6 +178,6 @@ def print_json(document: object) -> None:
     """Print a document of the JSON contract on stdout; numbers that are not finite become null."""
     import json
 
-    from nanogpt_cli.metrics import finite
+    from nanogpt_cli.logs.metrics import finite
 
     print(json.dumps(finite(document), ensure_ascii=False, indent=2, allow_nan=False))

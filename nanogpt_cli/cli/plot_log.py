@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nanogpt_cli import metrics, plot, runs, ui
+from nanogpt_cli import runs
+from nanogpt_cli.cli import ui
 from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
 from nanogpt_cli.errors import CheckpointError, DataError, UsageError
 from nanogpt_cli.files import atomic_write
-from nanogpt_cli.plot import Curve, GrowingLog
-from nanogpt_cli.signals import StopSignals
+from nanogpt_cli.logs import metrics
+from nanogpt_cli.plot import figure as plot
+from nanogpt_cli.plot.figure import Curve, GrowingLog
+from nanogpt_cli.text import printable
+from nanogpt_cli.training.signals import StopSignals
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -87,7 +91,7 @@ def plot_log(
         _print_chart(curves)
     _say_summary(curves)
     for written in filter(None, (output, to_jsonl)):
-        ui.say(f"wrote {ui.clean(written)}")
+        ui.say(f"wrote {printable(written)}")
     return 0
 
 
@@ -263,7 +267,7 @@ def _screen(out: "Console") -> Iterator[Callable[..., None]]:
 
     def show(curves: list[Curve], waiting: list[str]) -> None:
         state = [*(f"waiting: {text}" for text in waiting), time.strftime("%X, Ctrl-C leaves")]
-        parts: list[RenderableType] = [Text(ui.clean(text), "dim", no_wrap=True) for text in state]
+        parts: list[RenderableType] = [Text(printable(text), "dim", no_wrap=True) for text in state]
         if curves:
             rest = 0 if ui.console().quiet else len(curves) + 1
             chart = _chart(out, curves, out.height - len(state) - rest - 1)
@@ -284,13 +288,13 @@ def _lines(output: Path | None) -> Iterator[Callable[..., None]]:
     def show(curves: list[Curve], waiting: list[str]) -> None:
         for text in waiting:
             if text not in waited_for:
-                ui.say(f"waiting: {ui.clean(text)}")
+                ui.say(f"waiting: {printable(text)}")
         waited_for.update(waiting)
         before = dict(shown)
         shown.update({curve.name: curve.val or curve.train for curve in curves})
         if output and shown != before:
             plot.save_figure(curves, output)
-            ui.say(f"wrote {ui.clean(output)} at step {max(p[-1][0] for p in shown.values()):,}")
+            ui.say(f"wrote {printable(output)} at step {max(p[-1][0] for p in shown.values()):,}")
         elif not output:
             for curve in curves:
                 for step, loss in _unseen(before.get(curve.name, []), curve.val):

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from nanogpt_cli import corpus, ui
+from nanogpt_cli.cli import ui
 from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
+from nanogpt_cli.data import write as corpus
+from nanogpt_cli.text import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -41,10 +43,10 @@ def prepare(
         ("vocabulary", f"{result.vocab_size:,} ({result.tokenizer})"),
         ("documents", f"{result.documents:,}"),
         ("source", f"{result.bytes / 1e6:,.1f} MB in {result.seconds:.1f} s"),
-        ("dataset", ui.clean(result.out)),
+        ("dataset", printable(result.out)),
     ):
         ui.say(f"{name:>10}  {value}")
-    ui.say(f"next: nanogpt train --data-dir {ui.clean(shlex.quote(str(result.out)))}")
+    ui.say(f"next: nanogpt train --data-dir {printable(shlex.quote(str(result.out)))}")
     if as_json:
         print_json(result.to_dict())
 

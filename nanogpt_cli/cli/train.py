@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from nanogpt_cli import ui
+from nanogpt_cli.cli import ui
 from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
 from nanogpt_cli.config import PRESETS, ModelConfig, TrainConfig, config_fields, flag
 from nanogpt_cli.errors import UsageError
@@ -70,8 +70,8 @@ def train(
     """Train a GPT on a prepared dataset; Ctrl-C saves, and the run can be resumed."""
     from nanogpt_cli.cli.train_view import TrainView, plan
     from nanogpt_cli.configfile import read_config
-    from nanogpt_cli.plan import Request, make_run
-    from nanogpt_cli.train import train as run_training
+    from nanogpt_cli.training.loop import train as run_training
+    from nanogpt_cli.training.plan import Request, make_run
 
     if config_file and config:
         raise UsageError(

@@ -7,13 +7,14 @@ from typing import Any, Self
 import torch
 from rich.markup import escape
 
-from nanogpt_cli import ui
-from nanogpt_cli.budget import forecast
+from nanogpt_cli.cli import ui
 from nanogpt_cli.config import tokens_per_step
 from nanogpt_cli.device import find_device, find_dtype
-from nanogpt_cli.model import GPT
+from nanogpt_cli.model.gpt import GPT
 from nanogpt_cli.runs import BEST, RUNS
-from nanogpt_cli.train import EvalReport, Outcome, Reporter, Run, StepReport
+from nanogpt_cli.text import printable
+from nanogpt_cli.training.dial import forecast
+from nanogpt_cli.training.loop import EvalReport, Outcome, Reporter, Run, StepReport
 
 
 def describe(run: Run, device: torch.device) -> dict[str, Any]:
@@ -71,7 +72,7 @@ def _show_plan(run: Run, facts: dict[str, Any]) -> None:
 
 def _show_rows(rows: dict[str, str]) -> None:
     for name, text in rows.items():
-        ui.console().print(f"[bold]{name:>8}[/]  {escape(ui.clean(text))}")
+        ui.console().print(f"[bold]{name:>8}[/]  {escape(printable(text))}")
 
 
 class TrainView(Reporter):
@@ -125,7 +126,7 @@ class TrainView(Reporter):
     def sample(self, step: int, prompt: str, text: str) -> None:
         """Print what the model writes, on at most three lines."""
         shown = " ".join(f"{prompt} » {text}".split())
-        ui.console().print(f"  [dim]{escape(ui.clean(shown[:240]))}[/]")
+        ui.console().print(f"  [dim]{escape(printable(shown[:240]))}[/]")
 
     def note(self, text: str) -> None:
         """Print a note."""
@@ -136,17 +137,17 @@ class TrainView(Reporter):
         self._bar.stop()
         folder = outcome.out_dir
         name = folder.relative_to(RUNS) if folder.is_relative_to(RUNS) else folder
-        shown, chat = ui.clean(folder), ui.clean(shlex.quote(str(name)))
+        shown, chat = printable(folder), printable(shlex.quote(str(name)))
         if self._run.config.eval_only:
             return
         if outcome.reason.startswith("SIG"):
             ui.say(f"stopped at step {outcome.step:,}, everything is saved in {shown}")
-            quoted = ui.clean(shlex.quote(str(folder)))
+            quoted = printable(shlex.quote(str(folder)))
             ui.say(f"go on with:  nanogpt train --init-from resume --out-dir {quoted}")
             return
         why = " (patience is over)" if outcome.reason == "patience" else ""
         best = f", best val loss {outcome.best_val_loss:.4f}" if outcome.best_val_loss else ""
-        ui.say(f"done in {_clock(outcome.seconds)}{why}{best}: {ui.clean(folder / BEST)}")
+        ui.say(f"done in {_clock(outcome.seconds)}{why}{best}: {printable(folder / BEST)}")
         ui.say(f"talk to it:  nanogpt chat {chat}")
 
 

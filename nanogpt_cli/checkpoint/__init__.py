@@ -1,0 +1,1 @@
+"""Checkpoints: read safely, brought up to date, written whole."""

@@ -1,0 +1,1 @@
+"""Checkpoint formats of other programs, one file each."""

@@ -1,0 +1,1 @@
+"""Text in, a dataset folder out; a dataset folder in, batches out."""

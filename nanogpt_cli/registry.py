@@ -1,0 +1,130 @@
+"""What can be extended, and all there is of each kind: one line an entry.
+
+An entry is ``"module:name"``, imported when it is first asked for, so that listing the names (in
+``--help``, say) imports nothing. Code outside of this package adds its own with ``register``.
+"""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Any
+
+from nanogpt_cli.errors import UsageError
+
+
+class Registry:
+    """Implementations of one kind, by name, in the order in which they were registered."""
+
+    def __init__(self, kind: str, entries: Mapping[str, str]) -> None:
+        self.kind = kind
+        """What an entry is called in messages."""
+        self._entries: dict[str, Any] = dict(entries)
+
+    def register(self, name: str, entry: Any) -> None:
+        """Add an implementation, or ``"module:name"`` of one; a known name is replaced."""
+        self._entries[name] = entry
+
+    def unregister(self, name: str) -> None:
+        """Remove an entry. Raises KeyError where there is none."""
+        del self._entries[name]
+
+    def get(self, name: str) -> Any:
+        """Return the implementation called ``name``.
+
+        Raises UsageError naming the nearest where there is none.
+        """
+        self.check(name)
+        entry = self._entries[name]
+        if isinstance(entry, str):
+            module, _, attribute = entry.partition(":")
+            entry = self._entries[name] = getattr(import_module(module), attribute)
+        return entry
+
+    def check(self, name: str) -> None:
+        """Raise UsageError where no entry is called ``name``."""
+        if name not in self._entries:
+            near = difflib.get_close_matches(name, self._entries, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"choose one of: {', '.join(self)}"
+            raise UsageError(f"unknown {self.kind} {name}", hint)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+ARCHITECTURES = Registry(
+    "--arch",
+    {
+        "gpt2": "nanogpt_cli.model.gpt:GPT",
+        "modern": "nanogpt_cli.model.modern:ModernGPT",
+    },
+)
+"""How a model's blocks are built."""
+
+POSITIONS = Registry(
+    "--pos-embd",
+    {
+        "default": "nanogpt_cli.model.positions:Learned",
+        "rope": "nanogpt_cli.model.positions:Rotary",
+        "relative": "nanogpt_cli.model.positions:Relative",
+    },
+)
+"""How a model knows where a token stands."""
+
+TOKENIZERS = Registry(
+    "tokenizer",
+    {
+        "gpt2": "nanogpt_cli.tokenizer.bpe:GPT2",
+        "char": "nanogpt_cli.tokenizer.char:CHAR",
+        "byte": "nanogpt_cli.tokenizer.byte:BYTE",
+        "bpe": "nanogpt_cli.tokenizer.bpe:BPE",
+        "cl100k_base": "nanogpt_cli.tokenizer.bpe:CL100K_BASE",
+        "o200k_base": "nanogpt_cli.tokenizer.bpe:O200K_BASE",
+    },
+)
+
+FORMATS = Registry(
+    "--format",
+    {
+        "text": "nanogpt_cli.data.formats.text:FORMAT",
+        "dialogue": "nanogpt_cli.data.formats.dialogue:FORMAT",
+        "jsonl": "nanogpt_cli.data.formats.jsonl:FORMAT",
+        "csv": "nanogpt_cli.data.formats.csv:FORMAT",
+    },
+)
+"""What files of text and dialogues may look like."""
+
+CHECKPOINT_FORMATS = Registry(
+    "checkpoint format",
+    {
+        "torch": "nanogpt_cli.checkpoint.formats.torch:FORMAT",
+        "hf": "nanogpt_cli.checkpoint.formats.hf:FORMAT",
+    },
+)
+"""What models of this and of other programs are stored as."""
+
+METRICS = Registry(
+    "metric",
+    {
+        "val_loss": "nanogpt_cli.evaluation.metrics.val_loss:METRIC",
+        "perplexity": "nanogpt_cli.evaluation.metrics.perplexity:METRIC",
+        "bits_per_byte": "nanogpt_cli.evaluation.metrics.bits_per_byte:METRIC",
+    },
+)
+"""What ``nanogpt eval`` can measure."""
+
+SLASH_COMMANDS = Registry(
+    "command",
+    {
+        "help": "nanogpt_cli.cli.slash.help:COMMAND",
+        "clear": "nanogpt_cli.cli.slash.clear:COMMAND",
+        "set": "nanogpt_cli.cli.slash.set:COMMAND",
+        "bye": "nanogpt_cli.cli.slash.bye:COMMAND",
+    },
+)
+"""What can be typed after a slash in the terminal chat."""

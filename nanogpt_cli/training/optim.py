@@ -1,0 +1,223 @@
+"""Optimizers and learning-rate schedules.
+
+AdamW (Loshchilov & Hutter 2019) with GPT-2's groups: what multiplies is decayed, gains and biases
+are not. Muon (Jordan et al. 2024) for the matrices inside the blocks, where each update is near the
+nearest orthogonal matrix to the momentum. Nothing here knows of the loop.
+
+Shape letters: N matrices of one shape, R rows, C columns, S side of a square.
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from nanogpt_cli.config import TrainConfig
+from nanogpt_cli.device import cpu_has_bfloat16
+from nanogpt_cli.model.gpt import GPT
+
+POLAR_EXPRESS = (
+    (8.156554524902461, -22.48329292557795, 15.878769915207462),
+    (4.042929935166739, -2.808917465908714, 0.5000178451051316),
+    (3.8916678022926607, -2.772484153217685, 0.5060648178503393),
+)
+"""Coefficients (a, b, c) of x <- a x + b x x^T x + c (x x^T)^2 x, a set for each step."""
+
+
+def orthogonalize(matrices: Tensor) -> Tensor:
+    """Push the singular values of square matrices (N, C, C) towards 1, their directions kept.
+
+    Three steps with the coefficients of Polar Express (Amsel et al. 2025), which is as far as the
+    training loss can tell.
+    """
+    x: Tensor = matrices.bfloat16() if matrices.is_cuda or cpu_has_bfloat16() else matrices
+    x = x / (1.02 * x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    for a, b, c in POLAR_EXPRESS:
+        gram = x @ x.mT  # N, C, C
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return x.type_as(matrices)
+
+
+def square_blocks(matrix: Tensor) -> Tensor:
+    """View a matrix (R, C), one side a multiple of the other, as its square blocks (N, S, S)."""
+    rows, columns = matrix.shape
+    side = min(rows, columns)
+    return matrix.view(rows // side, side, columns // side, side).transpose(1, 2).flatten(0, 1)
+
+
+class Muon(torch.optim.Optimizer):
+    """Nesterov momentum, orthogonalised in square blocks, all of a model as one stack.
+
+    A block is what one part of a layer does: queries, keys, values, a quarter of the MLP. The size
+    of an update, its largest singular value, is ``SIZE`` x lr for every width, so that learning
+    rates found on a narrow model hold for a wide one (Yang et al. 2023).
+    """
+
+    SIZE = 2.25
+
+    def __init__(
+        self, params: Any, lr: float, momentum: float = 0.95, weight_decay: float = 0.0
+    ) -> None:
+        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """Move every matrix by one update."""
+        assert closure is None
+        for group in self.param_groups:
+            params = [p for p in group["params"] if p.grad is not None]
+            if not params:
+                continue
+            grads = [cast(Tensor, p.grad) for p in params]
+            for p in params:
+                if "momentum_buffer" not in self.state[p]:
+                    self.state[p]["momentum_buffer"] = torch.zeros_like(p)
+            buffers = [self.state[p]["momentum_buffer"] for p in params]
+            torch._foreach_lerp_(buffers, grads, 1 - group["momentum"])
+            torch._foreach_lerp_(grads, buffers, group["momentum"])
+            torch._foreach_mul_(params, 1 - group["lr"] * group["weight_decay"])
+            stacks: dict[int, list[tuple[Tensor, Tensor]]] = defaultdict(list)
+            for p, grad in zip(params, grads, strict=True):
+                stacks[min(p.shape)].append((square_blocks(p), square_blocks(grad)))
+            for stack in stacks.values():
+                updates = orthogonalize(torch.cat([blocks for _, blocks in stack]))  # N, S, S
+                sizes = [blocks.size(0) for _, blocks in stack]
+                for (blocks, _), update in zip(stack, torch.split(updates, sizes), strict=True):
+                    blocks.add_(update, alpha=-self.SIZE * group["lr"])
+
+
+class Optimizers:
+    """One or two optimizers that are stepped, scheduled and saved as one."""
+
+    def __init__(self, *optimizers: torch.optim.Optimizer) -> None:
+        self.parts = optimizers
+
+    def step(self, scaler: "torch.amp.GradScaler | None" = None) -> None:
+        """Step every part, through the scaler of fp16 where there is one."""
+        for part in self.parts:
+            if scaler is None:
+                part.step()
+            else:
+                scaler.step(part)
+
+    def set_lr(self, lr: float) -> None:
+        """Set the learning rate of every group, times the group's own multiple."""
+        for part in self.parts:
+            for group in part.param_groups:
+                group["lr"] = lr * group.get("multiple", 1.0)
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        for part in self.parts:
+            part.zero_grad(set_to_none=True)
+
+    def memory(self) -> int:
+        """Give the bytes that weights, gradients and moments take."""
+        return sum(
+            p.nbytes * (3 if isinstance(part, Muon) else 4)
+            for part in self.parts
+            for group in part.param_groups
+            for p in group["params"]
+        )
+
+    def state_dict(self) -> list[dict[str, Any]]:
+        """Give the state of every part: plain types and tensors."""
+        return [part.state_dict() for part in self.parts]
+
+    def load_state_dict(self, states: list[dict[str, Any]]) -> None:
+        """Take over the moments that ``state_dict`` gave; rates and decays stay as they are.
+
+        Raises ValueError, KeyError, TypeError, AttributeError or RuntimeError where the parts,
+        their parameters or their moments are others; some may then have been taken over.
+        """
+        if len(states) != len(self.parts):
+            raise ValueError("the checkpoint has no state for this --optimizer")
+        for part, state in zip(self.parts, states, strict=True):
+            options = [{k: v for k, v in g.items() if k != "params"} for g in part.param_groups]
+            part.load_state_dict(state)
+            moments = {"momentum_buffer"} if isinstance(part, Muon) else {"exp_avg", "exp_avg_sq"}
+            for p, values in part.state.items():
+                if values.keys() - {"step"} != moments:
+                    raise ValueError("its moments are not this --optimizer's")
+                if any(values[name].shape != p.shape for name in moments):
+                    raise ValueError("its moments are of another shape")
+            for group, option in zip(part.param_groups, options, strict=True):
+                group.update(option)
+
+
+def make_optimizers(model: GPT, config: TrainConfig) -> Optimizers:
+    """Give the optimizers that ``config`` asks for, with every parameter in exactly one group.
+
+    A GPT-2 under AdamW has nanoGPT's two groups in nanoGPT's order, so that its optimizer states
+    load: first what is decayed (matrices and embeddings), then the rest. A relative table is a
+    bias and not decayed.
+    """
+    muon = config.optimizer == "muon"
+    modern = model.config.arch == "modern"
+    matrices, tables, ngrams, decayed, free = [], [], [], [], []
+    for name, p in model.named_parameters():
+        if muon and p.dim() == 2 and name.startswith("transformer.h."):
+            matrices.append(p)
+        elif name.startswith("transformer.ngram."):
+            ngrams.append(p)
+        elif p is model.transformer.wte.weight and (muon or modern):
+            tables.append(p)
+        elif p.dim() >= 2 and "relative_embeddings" not in name:
+            decayed.append(p)
+        else:
+            free.append(p)
+    # The modern arrangement's embeddings are about 50 times as large as GPT-2's and move as much
+    # faster; GPT-2's table is its head too, which bears less than Muon's matrices do.
+    rate = 15.0 if modern else 0.25
+    groups: list[dict[str, Any]] = [
+        {"params": decayed, "weight_decay": config.weight_decay},
+        {"params": free, "weight_decay": 0.0},
+        {"params": tables, "weight_decay": 0.0, "multiple": rate},
+        # the decay keeps a small text from being learned by heart here, better than dropout does
+        {"params": ngrams, "weight_decay": 3 * config.weight_decay, "multiple": rate},
+    ]
+    groups = groups[:2] + [group for group in groups[2:] if group["params"]]
+    betas = (config.beta1, config.beta2)
+    adam = torch.optim.AdamW(groups, lr=config.learning_rate, betas=betas, fused=True)
+    if not muon:
+        return Optimizers(adam)
+    return Optimizers(
+        adam, Muon(matrices, lr=config.learning_rate, weight_decay=config.weight_decay)
+    )
+
+
+def fitted_learning_rate(optimizer: str, width: int, tokens_per_step: int) -> float:
+    """Give a peak learning rate for a model's width in channels and a step's size in tokens.
+
+    Muon's holds for every width, since its updates do; it grows as the root of the batch, up to
+    where steps get too large (Malladi et al. 2022). AdamW's is nanoGPT's 0.001 for narrow models,
+    and falls as the width grows (Yang et al. 2022).
+    """
+    if optimizer == "muon":
+        return min(0.02, TrainConfig.learning_rate * math.sqrt(tokens_per_step / 2048))
+    return 1e-3 * min(1.0, 384 / width)
+
+
+def learning_rate(config: TrainConfig, step: int, total: int) -> float:
+    """Give the learning rate of ``step``, a pure function; ``total`` is where the decay ends.
+
+    Linear warmup, then ``cosine`` (Loshchilov & Hutter 2017), ``linear``, or ``wsd``: constant,
+    with a linear decay over the last fifth (Hu et al. 2024).
+    """
+    peak, floor = config.learning_rate, config.min_lr
+    if step < config.warmup_iters:
+        return peak * (step + 1) / (config.warmup_iters + 1)
+    if not config.decay_lr:
+        return peak
+    if step >= total:
+        return floor
+    done = (step - config.warmup_iters) / max(1, total - config.warmup_iters)  # 0 .. 1
+    left = {
+        "cosine": 0.5 * (1 + math.cos(math.pi * done)),
+        "linear": 1 - done,
+        "wsd": min(1.0, (1 - done) / 0.2),
+    }[config.schedule]
+    return floor + left * (peak - floor)

@@ -1,0 +1,458 @@
+"""The command line as a user meets it: spellings, exit codes, errors, pipes and signals."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import typer
+
+from nanogpt_cli import cli
+from nanogpt_cli.config import ModelConfig, SampleConfig, TrainConfig, config_fields, flag
+from nanogpt_cli.data.write import PrepareOptions
+
+TINY = ["--n-layer=1", "--n-head=2", "--n-embd=16", "--block-size=16", "--batch-size=4",
+        "--eval-iters=1", "--sample-tokens=4", "--device=cpu", "--dtype=float32"]  # fmt: skip
+
+
+def executable(*args, **kwargs):
+    """Start the real program."""
+    kwargs = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, **kwargs}
+    return subprocess.Popen(
+        [sys.executable, "-m", "nanogpt_cli", *args], stderr=subprocess.PIPE, text=True, **kwargs
+    )
+
+
+def test_help_does_not_load_torch():
+    program = (
+        "import sys; from nanogpt_cli import cli; code = cli.run(['--help']);"
+        "heavy = {'torch', 'numpy', 'matplotlib', 'plotext', 'tiktoken'} & set(sys.modules);"
+        "sys.exit(f'loaded {heavy}' if heavy or code else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "migrate-ckpt" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "command", ["prepare", "train", "chat", "eval", "migrate-ckpt", "plot-log"]
+)
+def test_every_command_has_help(nanogpt, command):
+    code, out, err = nanogpt(command, "--help")
+    assert (code, err) == (0, "")
+    assert "--quiet" in out
+
+
+def flags_of(command):
+    options = typer.main.get_command(cli.app).commands[command].params
+    return {name for option in options for name in option.opts}
+
+
+@pytest.mark.parametrize(
+    ("command", "config"),
+    [("train", ModelConfig), ("train", TrainConfig), ("chat", SampleConfig),
+     ("prepare", PrepareOptions)],
+)  # fmt: skip
+def test_every_setting_has_its_flag_and_help(command, config):
+    known = flags_of(command)
+    for f in fields(config):
+        if "help" in f.metadata:
+            assert flag(f.name) in known
+            assert f.metadata["help"].endswith(".")
+
+
+def test_every_flag_of_nanogpts_train_is_answered(nanogpt, text_data):
+    kept = [
+        "out_dir", "eval_interval", "log_interval", "eval_iters", "eval_only",
+        "always_save_checkpoint", "init_from", "dataset", "gradient_accumulation_steps",
+        "batch_size", "block_size", "n_layer", "n_head", "n_embd", "dropout", "bias",
+        "learning_rate", "max_iters", "weight_decay", "beta1", "beta2", "grad_clip", "decay_lr",
+        "warmup_iters", "lr_decay_iters", "min_lr", "backend", "device", "dtype", "compile",
+    ]  # fmt: skip
+    assert {flag(name) for name in kept} <= flags_of("train")
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        "--wandb_log=True",
+        "--wandb_log True",
+        "--wandb_log",
+        "--wandb-project x",
+        "--wandb_project=x",
+    ],
+)
+def test_flags_of_wandb_are_answered_in_one_line(nanogpt, text_data, args):
+    code, _, err = nanogpt("train", "--dry-run", *args.split())
+    assert code == 0
+    (said,) = [line for line in err.splitlines() if "wandb" in line]
+    assert said.startswith("note: ")
+    assert "metrics.jsonl" in said
+    assert nanogpt("train", "--dry-run", "-q", *args.split()) == (0, "", "")
+
+
+@pytest.mark.parametrize("args", ["--wandb_log=False", "--wandb_log False"])
+def test_wandb_that_is_off_is_not_spoken_of(nanogpt, text_data, args):
+    code, _, err = nanogpt("train", "--dry-run", *args.split())
+    assert code == 0
+    assert "wandb" not in err
+
+
+def test_a_dry_run_says_what_is_needed_and_writes_nothing(nanogpt, text_data):
+    before = sorted(Path().rglob("*"))
+    args = ("--n-layer", "1", "--n-embd", "32", "--block-size", "16", "--max-iters", "7")
+    code, out, err = nanogpt("train", "--dry-run", "--json", *args)
+    plan = json.loads(out)
+    assert code == 0
+    assert (plan["steps"], plan["tokens_per_step"]) == (7, 8 * 16)
+    assert plan["epochs"] == pytest.approx(7 * 8 * 16 / plan["train_tokens"])
+    assert plan["tokens_per_weight"] == pytest.approx(7 * 8 * 16 / plan["parameters"])
+    assert 0 < plan["seconds"] < 60
+    assert plan["tokens_per_sec"] > 0
+    assert plan["peak_memory_bytes"] > 12 * plan["parameters"]
+    assert plan["overfitting"] == "low"
+    assert "risk of overfitting: low" in err
+    assert sorted(Path().rglob("*")) == before
+
+
+def untimed(document):
+    """Give a plan without what was measured."""
+    measured = ("seconds", "tokens_per_sec")
+    return {k: v for k, v in json.loads(document).items() if k not in measured}
+
+
+def test_both_spellings_mean_the_same(nanogpt, text_data):
+    ours = nanogpt("train", "--dry-run", "--json", "--n-layer", "3", "--no-compile", "--bias")
+    theirs = nanogpt(
+        "train", "--dry-run", "--json", "--n_layer=3", "--compile=False", "--bias=True"
+    )
+    apart = nanogpt(
+        "train", "--dry-run", "--json", "--n_layer", "3", "--compile", "False", "--bias", "True"
+    )
+    assert ours[0] == theirs[0] == apart[0] == 0
+    assert untimed(ours[1]) == untimed(theirs[1]) == untimed(apart[1])
+    assert json.loads(ours[1])["parameters"] > 0
+
+
+def test_the_earlier_projects_command_works_verbatim(nanogpt, text_data):
+    documented = (
+        "--n_layer=4 --n_head=4 --n_embd=64 --compile=False --eval_iters=1 --block_size=64 "
+        "--batch_size=8 --device=cpu {} --pos_embd=rope --data_dir=data/hamlet"
+    )
+    code, out, err = nanogpt("train", *documented.format("--max_iters=2").split())
+    assert (code, out) == (0, ""), err
+    code, _, err = nanogpt(
+        "train", *documented.format("--init_from=resume").split(), "--max_iters=4"
+    )
+    assert code == 0, err
+    assert "at step 2" in err
+    lines = (Path("out/hamlet-rope") / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(lines[-1])["step"] == 4
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "error", "hint"),
+    [
+        (["train", "--n-layr", "3"], 2, "--n-layr", "--n-layer"),
+        (["train", "--n-embd", "130", "--n-head", "4"], 2, "130 is not divisible", "128"),  # 18
+        (["train", "--learning-rate", "nan"], 2, "--learning-rate nan", "finite|above"),  # 19
+        (["train", "--learning-rate", "inf"], 2, "--learning-rate inf", "finite|above"),
+        (["train", "--dropout=1"], 2, "--dropout 1.0", "below 1"),
+        (["train", "--pos-embd", "sinus"], 2, "sinus", "help"),
+        (["train", "--compile=maybe"], 2, "neither True nor False", "--compile"),
+        (["train", "--data-dir", "nowhere"], 3, "nowhere", "nanogpt prepare"),
+        (["train", "--preset", "huge"], 2, "huge", "quick"),
+        (["train", "--init-from", "gpt2-xl"], 2, "no connection", "folder"),
+        (["train", "--init-from", "resume"], 4, "no run", "nanogpt train"),
+        (["train", "--time", "soon"], 2, "soon", "20m"),
+        (["chat"], 4, "no run under out", "nanogpt train"),
+        (["chat", "nobody"], 4, "nobody", "nanogpt train"),
+        (["chat", "--top-k", "0"], 2, "--top-k 0", "at least 1"),  # row 51
+        (["eval", "no.pt"], 4, "no.pt", "path"),
+        (["migrate-ckpt", "no.pt"], 4, "no.pt", "path"),
+        (["prepare", "no.txt"], 3, "no.txt", "."),  # row 1
+        (["prepare", "x" * 300], 5, "xxx", "check the name"),
+        (["chat", "x" * 300], 5, "xxx", "check the name"),
+        (["train", "data/hamlet"], 2, "is a dataset", "--data-dir data/hamlet"),
+        (["train", "a.toml", "--config", "b.toml"], 2, "two configurations", "one of them"),
+        (["fly"], 2, "there is no command 'fly'", "help"),
+        (["trian"], 2, "there is no command 'trian'", r"did you mean train\?"),
+    ],
+)
+def test_errors_say_what_and_how_to_mend_it(nanogpt, text_data, args, code, error, hint):
+    got, out, err = nanogpt(*args)
+    assert (got, out) == (code, "")
+    lines = err.strip().splitlines()
+    assert sum(line.startswith("error: ") for line in lines) == 1
+    assert lines[-2].startswith("error: ")
+    assert lines[-1].startswith("hint: ")
+    assert error in lines[-2]
+    assert re.search(hint, lines[-1])
+
+
+@pytest.mark.skipif("CUDA_VISIBLE_DEVICES" in os.environ, reason="says which GPUs there are")
+def test_an_absent_gpu_is_a_usage_error(nanogpt, text_data):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    for command in (["train"], ["chat", "-p", "hi"]):
+        if command == ["chat", "-p", "hi"]:
+            nanogpt("train", *TINY, "--max-iters=1")
+        code, _, err = nanogpt(*command, "--device", "cuda")  # row 25
+        assert code == 2
+        assert "no cuda" in err
+
+
+def test_settings_files(nanogpt, text_data):
+    Path("good.toml").write_text('n_layer = 2\n[train]\nlearning-rate = 1e-3\npos_embd = "rope"\n')
+    document = json.loads(nanogpt("train", "good.toml", *TINY[1:], "--dry-run", "--json")[1])
+    assert document["out_dir"].endswith("rope")
+    Path("unknown.toml").write_text("n_layr = 2\n")
+    code, _, err = nanogpt("train", "--config", "unknown.toml")  # row 20
+    assert code == 2
+    assert "did you mean n_layer?" in err
+    for wrong in ("out_dir = 3", "init_from = true", 'data_dir = ["a"]'):
+        Path("wrong.toml").write_text(wrong)
+        code, _, err = nanogpt("train", "wrong.toml", "--dry-run")
+        assert code == 2
+        assert "cannot be" in err
+    Path("broken.toml").write_text("n_layer = \n")
+    code, _, err = nanogpt("train", "--config", "broken.toml")  # row 21
+    assert code == 2
+    assert "line 1" in err
+
+
+def test_the_way_from_a_text_to_an_answer(nanogpt):
+    text = "<human>hello<endOfText>\n<bot>hi there<endOfText>\n\n" * 60
+    Path("chats.txt").write_text(text)
+    code, out, err = nanogpt("prepare", "chats.txt", "--tokenizer", "char", "--json")
+    assert code == 0, err
+    prepared = json.loads(out)
+    wanted = {"out", "train_tokens", "val_tokens", "vocab_size", "bytes", "seconds", "documents"}
+    assert wanted <= prepared.keys()
+    assert prepared["documents"] == 60
+
+    code, out, err = nanogpt("train", *TINY, "--max-iters=150", "--block-size=48", "--n-embd=32")
+    assert (code, out) == (0, ""), err
+    assert "nanogpt chat chats-rope" in err
+
+    code, out, err = nanogpt("chat", "-p", "hello", "--temperature", "0")
+    assert (code, out) == (0, "hi there\n"), err
+    code, out, err = nanogpt("chat", "chats-rope", "-p", "hello", "--temperature=0", "--json")
+    reply = json.loads(out)
+    assert (reply["reply"], reply["stop_reason"]) == ("hi there", "stop")
+    assert reply["tokens"] == 8
+    assert reply["tokens_per_sec"] > 0
+
+    code, out, err = nanogpt("eval", "--json")
+    (row,) = json.loads(out)["models"]
+    assert row["checkpoint"] == "out/chats-rope/ckpt.pt"
+    assert 0 < row["val_loss"] < 1
+    assert row["perplexity"] == pytest.approx(2.718281828 ** row["val_loss"])
+    assert row["bits_per_byte"] > 0
+    assert row["tokens"] == (prepared["val_tokens"] - 1) // 48 * 48
+    code, out, err = nanogpt("eval", "chats-rope", "out/chats-rope/last.pt")
+    assert out.count("chats-rope") == 2
+    assert "evaluated on data/chats" in err
+    code, out, _ = nanogpt("eval", "--data", "chats.txt", "--json")
+    (again,) = json.loads(out)["models"]
+    assert again["val_loss"] == pytest.approx(row["val_loss"], rel=0.3)  # tags and all
+    assert again["tokens"] == (prepared["train_tokens"] + prepared["val_tokens"] - 1) // 48 * 48
+
+    code, out, err = nanogpt("plot-log")
+    assert code == 0
+    assert "chats-rope" in out + err
+
+
+@pytest.fixture
+def trained(nanogpt, text_data):
+    """Train a model that continues text, for one step."""
+    assert nanogpt("train", *TINY, "--max-iters=1", "--out-dir=out/t")[0] == 0
+    return "t"
+
+
+def test_a_model_of_plain_text_continues_it(nanogpt, trained):
+    code, out, _ = nanogpt("chat", trained, "-p", "To be", "--max-tokens", "5", "--seed", "1")
+    assert code == 0
+    assert 1 < len(out) <= 6
+    assert nanogpt("chat", trained, "-p", "To be", "--max-tokens", "5", "--seed", "1")[1] == out
+
+
+def test_a_long_prompt_is_cropped_and_said(nanogpt, trained):
+    sampling = ("--max-tokens", "8", "--temperature", "0")
+    code, out, err = nanogpt("chat", trained, "-p", "be " * 100, *sampling)  # row 49
+    assert code == 0
+    assert "longer than the context: its last 16 tokens count" in err
+    assert nanogpt("chat", trained, "-p", ("be " * 100)[-16:], *sampling) == (0, out, "")
+
+
+def test_notes_begin_a_line_of_their_own(trained):
+    program = executable(
+        "chat", trained, "-p", "be " * 100, "--max-tokens=4", stdout=subprocess.PIPE
+    )
+    out, err = program.communicate(timeout=60)
+    assert err.startswith("note: ")
+    assert out.endswith("\n")
+    both = subprocess.run(
+        f"{sys.executable} -m nanogpt_cli chat {trained} -p '{'be ' * 100}' --max-tokens=4 2>&1",
+        shell=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert "\nnote: " in both.stdout
+
+
+@pytest.mark.parametrize("prompt", ["--why_not", "--top_k", "--wandb_log"])
+def test_a_prompt_that_looks_like_a_flag_stays_as_it_is(nanogpt, trained, monkeypatch, prompt):
+    asked = []
+    monkeypatch.setattr(
+        "nanogpt_cli.cli.chat._answer_once", lambda talk, text, as_json: asked.append(text)
+    )
+    assert nanogpt("chat", trained, "-p", prompt)[0] == 0
+    assert asked == [prompt]
+
+
+def test_stdin_of_any_bytes_or_none(trained):
+    shell = f"printf 'To \\377 be' | {sys.executable} -m nanogpt_cli chat {trained} --max-tokens 2"
+    done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    shell = f"{sys.executable} -m nanogpt_cli chat {trained} <&-"
+    done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("nats", [float("nan"), float("inf"), 1e9])
+def test_losses_that_are_no_numbers_are_null(nanogpt, trained, monkeypatch, nats):
+    from nanogpt_cli.evaluation import loss as evaluate
+
+    monkeypatch.setattr(evaluate, "evaluate_loss", lambda *_, **__: evaluate.Loss(nats, 1, 1))
+    code, out, err = nanogpt("eval", trained, "--json")
+    assert code == 0, err
+    (row,) = json.loads(out)["models"]
+    assert row["perplexity"] is None
+    assert row["val_loss"] == (nats if nats == 1e9 else None)
+    code, out, err = nanogpt("eval", trained, trained)
+    assert code == 0, err
+
+
+def test_the_table_is_not_cut_in_a_pipe(nanogpt, trained):
+    name = "out/" + "long-" * 30 + "name.pt"
+    Path(name).write_bytes(Path("out/t/ckpt.pt").read_bytes())
+    code, out, _ = nanogpt("eval", name)
+    assert code == 0
+    row = out.splitlines()[1]
+    assert row.split()[0] == name
+    assert len(row.split()) == 6
+
+
+def test_a_pipe_gets_the_reply_alone(trained):
+    program = executable("chat", trained, "--max-tokens", "4", stdin=subprocess.PIPE)
+    out, err = program.communicate("To be", timeout=60)
+    assert (program.returncode, err) == (0, "")
+    assert "\x1b" not in out
+    assert len(out.strip("\n")) <= 4
+    program = executable("chat", trained, stdin=subprocess.PIPE)
+    assert program.communicate("", timeout=60) == ("", "")  # row 52
+    assert program.returncode == 0
+
+
+def test_an_occupied_folder_is_not_overwritten(nanogpt, trained):
+    before = Path("out/t/ckpt.pt").read_bytes()
+    code, _, err = nanogpt("train", *TINY, "--out-dir=out/t")
+    assert code == 2
+    assert "--init-from resume" in err
+    assert Path("out/t/ckpt.pt").read_bytes() == before
+
+
+def test_without_an_out_dir_each_run_has_its_own(nanogpt, text_data):
+    for _ in range(2):
+        assert nanogpt("train", *TINY, "--max-iters=1", "--pos-embd", "relative")[0] == 0
+    assert Path("out/hamlet-relative/ckpt.pt").exists()
+    assert Path("out/hamlet-relative-2/ckpt.pt").exists()
+
+
+def test_a_dry_run_writes_nothing(nanogpt, text_data):
+    assert nanogpt("train", *TINY, "--dry-run")[0] == 0
+    assert not Path("out").exists()
+
+
+def test_a_dry_run_refuses_what_the_run_refuses(nanogpt, trained):
+    code, _, err = nanogpt("train", *TINY, "--out-dir=out/t", "--dry-run")
+    assert code == 2
+    assert "holds a run already" in err
+    before = Path("out/t/ckpt.pt").read_bytes()
+    assert nanogpt("train", *TINY, "--out-dir=out/t", "--dry-run", "--force")[0] == 0
+    assert Path("out/t/ckpt.pt").read_bytes() == before
+
+
+@pytest.mark.parametrize(("rank", "notes"), [("0", 1), ("1", 0)])
+def test_notes_are_said_by_one_process(nanogpt, nanogpt_data, monkeypatch, rank, notes):
+    monkeypatch.setenv("RANK", rank)
+    code, _, err = nanogpt("train", *TINY, "--dry-run")
+    assert code == 0
+    assert err.count("no meta.json") == notes
+
+
+def test_quiet_says_nothing(nanogpt, text_data):
+    assert nanogpt("train", *TINY, "--max-iters=1", "--quiet") == (0, "", "")
+    code, _, err = nanogpt("train", "--n-embd=3", "--n-head=2", "-q")
+    assert code == 2
+    assert "error:" in err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_saves_and_says_how_to_go_on(nanogpt, text_data, number, code):
+    run = executable("train", *TINY, "--max-iters=100000", "--out-dir=out/t", "--eval-interval=5")
+    metrics = Path("out/t/metrics.jsonl")
+    deadline = time.monotonic() + 60
+    while not (metrics.exists() and '"step": 20' in metrics.read_text()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    run.send_signal(number)
+    _, err = run.communicate(timeout=30)
+    assert run.returncode == code
+    assert "Traceback" not in err
+    command = re.search(r"nanogpt (train --init-from resume .*)", err)
+    assert command is not None
+    stopped = re.search(r"stopped at step ([\d,]+)", err)
+    assert stopped is not None
+    last = int(stopped[1].replace(",", "")) + 2
+    code, _, err = nanogpt(*command[1].split(), f"--max-iters={last}")
+    assert code == 0, err
+    end = json.loads(metrics.read_text().splitlines()[-1])
+    assert (end["event"], end["step"]) == ("end", last)
+
+
+def test_head_gets_what_it_asked_for(trained):
+    # far more than a pipe holds, of a reader that is gone before it comes
+    many = " ".join([trained] * 3000)
+    program = (
+        "from nanogpt_cli import cli; import sys; from nanogpt_cli.cli import evaluate;"
+        "row = dict(checkpoint='x' * 50, data='d', val_loss=1.0, perplexity=1.0,"
+        " bits_per_byte=1.0, tokens=1, step=1);"
+        "evaluate._measure = lambda *_: row;"
+        "sys.exit(cli.run(['eval', '--json', *sys.argv[1:]]))"
+    )
+    shell = f'set -o pipefail; {sys.executable} -c "{program}" {many} | head -1'
+    done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) in [(0, "{\n"), (141, "{\n")]
+    assert done.stderr == ""
+
+
+def test_a_full_stdout_is_an_error_of_the_machine():
+    with Path("/dev/full").open("w") as full:
+        run = executable("--version", stdout=full)
+        _, err = run.communicate(timeout=60)
+    assert run.returncode == 5
+    assert "error:" in err
+
+
+def test_config_fields_are_the_settings():
+    assert "vocab_size" not in config_fields(ModelConfig)
+    assert config_fields(TrainConfig)["max_iters"] == TrainConfig.max_iters

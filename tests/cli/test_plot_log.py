@@ -1,0 +1,196 @@
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nanogpt_cli import cli
+from nanogpt_cli.logs import metrics
+from nanogpt_cli.logs.metrics import MetricsLog
+
+CONSOLE = "step 0: train loss 4.2, val loss 4.3\niter 0: loss 4.2, time 30ms\niter 9: loss 3.9\n"
+
+
+@pytest.fixture(autouse=True)
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two runs, `old` and `new`, in the folder one stands in."""
+    monkeypatch.chdir(tmp_path)
+    for age, name in ((100, "old"), (50, "new")):
+        write_run(tmp_path / "out" / name)
+        log = tmp_path / "out" / name / "metrics.jsonl"
+        os.utime(log, (log.stat().st_mtime - age,) * 2)
+    return tmp_path / "out"
+
+
+def write_run(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    with MetricsLog(folder / "metrics.jsonl") as log:
+        for step in range(0, 50, 10):
+            log.write("train", step=step, time=step, loss=4 - step / 50, tokens_per_sec=1000)
+            log.write("eval", step=step, time=step, val_loss=4 - step / 60)
+
+
+@pytest.fixture
+def plot_log(capsys):
+    def run(*args: str) -> tuple[int, str, str]:
+        code = cli.run(["plot-log", *args])
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def test_without_a_name_the_newest_run_is_drawn(plot_log):
+    code, out, err = plot_log()
+    assert code == 0
+    assert out.startswith("loss\n")
+    assert "new" in out
+    assert "old" not in out
+    assert "tokens/s" in err
+
+
+@pytest.mark.parametrize("named", ["old", "out/old", "out/old/metrics.jsonl"])
+def test_a_run_is_found_by_name_folder_and_file(plot_log, named):
+    code, out, _ = plot_log(named)
+    assert code == 0
+    assert "old" in out.splitlines()[-1]
+
+
+def test_several_runs_are_overlaid_and_tabled(plot_log):
+    code, out, err = plot_log("old", "new")
+    assert code == 0
+    assert [line.split()[1] for line in out.splitlines()[-2:]] == ["old", "new"]
+    assert [line.split()[0] for line in err.splitlines()] == ["run", "old", "new"]
+    assert err.splitlines()[1].split()[1:] == [
+        "40", "3.2000", "3.3333", "3.3333", "40", "1,000", "0:00:40",
+    ]  # fmt: skip
+
+
+def test_a_long_name_gives_way_to_the_numbers(plot_log, tmp_path):
+    write_run(tmp_path / "out" / ("long" * 30))
+    _, out, err = plot_log("old", "long" * 30)
+    assert max(map(len, (out + err).splitlines())) <= 80
+    assert err.splitlines()[-1].endswith(" 3.2000    3.3333  3.3333       40     1,000  0:00:40")
+
+
+def test_runs_of_one_name_are_told_apart_by_their_paths(plot_log, tmp_path):
+    write_run(tmp_path / "elsewhere" / "old")
+    _, out, _ = plot_log("--json", "old", "elsewhere/old")
+    names = [run["run"] for run in json.loads(out)["runs"]]
+    assert names == ["out/old/metrics.jsonl", "elsewhere/old/metrics.jsonl"]
+
+
+def test_json_is_the_only_thing_on_stdout(plot_log):
+    code, out, _ = plot_log("old", "--json")
+    assert code == 0
+    (run,) = json.loads(out)["runs"]
+    assert (run["run"], run["best_step"], run["tokens_per_sec"]) == ("old", 40, 1000.0)
+
+
+def test_quiet_leaves_the_chart_alone_on_the_screen(plot_log):
+    code, out, err = plot_log("--quiet")
+    assert (code, err) == (0, "")
+    assert "loss" in out
+
+
+@pytest.mark.parametrize("suffix", [".png", ".svg", ".html"])
+def test_output_draws_into_a_file_instead(plot_log, tmp_path, suffix):
+    code, out, err = plot_log("-o", f"pictures/loss{suffix}")
+    assert (code, out) == (0, "")
+    assert (tmp_path / "pictures" / f"loss{suffix}").stat().st_size > 1000
+    assert f"wrote pictures/loss{suffix}" in err
+
+
+def test_a_console_log_becomes_a_metrics_file_that_is_the_same_curve(plot_log, tmp_path):
+    (tmp_path / "train.log").write_text(CONSOLE)
+    code, out, _ = plot_log("train.log", "--to_jsonl=run/metrics.jsonl")
+    assert (code, out) == (0, "")
+    assert metrics.read(tmp_path / "run" / "metrics.jsonl").events == [
+        {"event": "eval", "step": 0, "train_loss": 4.2, "val_loss": 4.3},
+        {"event": "train", "step": 0, "loss": 4.2},
+        {"event": "train", "step": 9, "loss": 3.9},
+    ]
+    both = [json.loads(plot_log("--json", log)[1])["runs"][0] for log in ("train.log", "run")]
+    assert both[1] == both[0] | {"run": "run"}
+
+
+def test_a_dash_reads_stdin(plot_log, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(CONSOLE.encode())))
+    code, out, _ = plot_log("-", "--json")
+    assert code == 0
+    assert json.loads(out)["runs"][0]["val_loss"] == 4.3
+
+
+def test_a_torn_line_is_dropped_and_said(plot_log, runs):
+    with (runs / "old" / "metrics.jsonl").open("ab") as file:
+        file.write(b'{"event": "tr')
+    code, _, err = plot_log("old")
+    assert code == 0
+    assert "note: old: 1 line" in err
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "words"),
+    [
+        (["odl"], 3, "did you mean old?"),
+        (["empty.log"], 3, "empty.log holds no loss"),
+        (["out"], 3, "metrics.jsonl"),
+        (["old", "-o", "loss.pdf"], 2, ".png, .svg, .html"),
+        (["old", "new", "--to-jsonl", "x.jsonl"], 2, "one by one"),
+        (["train.log", "--to-jsonl", "train.log"], 2, "is the log itself"),
+        (["old", "-o", "/proc/loss.png"], 5, "/proc/loss.png"),
+    ],
+)
+def test_errors_name_the_file_and_the_way_out(plot_log, tmp_path, args, code, words):
+    (tmp_path / "empty.log").touch()
+    (tmp_path / "train.log").write_text(CONSOLE)
+    got, out, err = plot_log(*args)
+    assert (got, out) == (code, "")
+    assert err.startswith("error: ")
+    assert "\nhint: " in err
+    assert words in err
+    assert (tmp_path / "train.log").read_text() == CONSOLE
+
+
+def test_a_strangers_name_cannot_command_the_terminal(plot_log, tmp_path):
+    name = "evil[bold]\x1b[2J\x9b1m.log"
+    (tmp_path / name).write_text(CONSOLE)
+    code, out, err = plot_log(name)
+    assert code == 0
+    assert r"evil[bold]\x1b[2J" in out
+    assert r"evil[bold]\x1b[2J" in err
+    assert "\x1b" not in out + err
+    assert "\x9b" not in out + err
+
+
+def plot_log_process(*args: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "nanogpt_cli", "plot-log", *args],
+        capture_output=True, check=False, env={**os.environ, **environment},
+    )  # fmt: skip
+
+
+def test_a_stdout_that_knows_ascii_only_gets_ascii(tmp_path):
+    (tmp_path / "名前.log").write_text(CONSOLE)
+    done = plot_log_process("old", "名前.log", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert done.returncode == 0
+    assert done.stdout.isascii()
+    assert b"??.log" in done.stdout
+
+
+def test_colour_is_for_those_who_ask():
+    assert b"\x1b" not in plot_log_process("old").stdout
+    assert b"\x1b[38;5;33m" in plot_log_process("old", FORCE_COLOR="1", TERM="xterm").stdout
+    assert b"\x1b" not in plot_log_process("old", FORCE_COLOR="1", NO_COLOR="1").stdout
+
+
+def test_a_full_stdout_is_an_error_of_the_machine():
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "nanogpt_cli", "plot-log", "old"],
+            stdout=full, stderr=subprocess.PIPE, check=False,
+        )  # fmt: skip
+    assert done.returncode == 5
+    assert b"Traceback" not in done.stderr

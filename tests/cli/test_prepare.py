@@ -1,0 +1,101 @@
+"""`nanogpt prepare` as a user drives it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nanogpt_cli.cli import run
+
+TEXT = "It was the best of times, it was the worst of times.\n" * 100
+
+
+@pytest.fixture(autouse=True)
+def _text() -> None:
+    Path("book.txt").write_text(TEXT)
+
+
+def test_json_is_all_there_is_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["prepare", "book.txt", "--val_fraction=0.2", "--tokenizer", "char", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    seconds = document.pop("seconds")
+    assert seconds >= 0
+    assert document == {
+        "out": "data/book",
+        "tokenizer": "char",
+        "train_tokens": 4240,
+        "val_tokens": 1060,
+        "vocab_size": len(set(TEXT)),
+        "bytes": len(TEXT),
+        "documents": 1,
+        "notes": [],
+    }
+
+
+def test_the_summary_goes_to_stderr_with_the_next_command(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["prepare", "book.txt", "--out", "data/my book"]) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "tokens" in err
+    assert "note: gpt2" in err
+    assert "nanogpt train --data-dir 'data/my book'" in err
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        (["nowhere.txt"], 3, "nowhere.txt"),
+        (["book.txt", "--val-fraction", "0"], 3, "validation split"),
+        (["book.txt", "--val-fraction", "nan"], 2, "--val-fraction"),
+        (["book.txt", "--tokenizer", "gtp2"], 2, "gtp2"),
+        (["book.txt", "--format", "xml"], 2, "xml"),
+        (["book.txt", "--out", "book.txt"], 2, "book.txt"),
+        (["book.txt", "--tokenizer", "book.txt"], 3, "book.txt"),
+        (["book.txt", "--out", "/proc/nanogpt"], 5, "/proc/nanogpt"),
+    ],
+)
+def test_errors_are_two_lines_and_a_code(
+    args: list[str], code: int, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["prepare", *args]) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    error, hint = err.strip().splitlines()
+    assert error.startswith("error: ")
+    assert message in error
+    assert hint.startswith("hint: ")
+    assert list(Path().glob("data/*")) == []
+
+
+def test_a_second_run_needs_force(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["prepare", "book.txt", "-q"]) == 0
+    assert run(["prepare", "book.txt", "-q"]) == 2
+    assert "--force" in capsys.readouterr().err
+    assert run(["prepare", "book.txt", "-q", "--force"]) == 0
+
+
+def test_a_pipe(tmp_path: Path) -> None:
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(
+        [sys.executable, "-m", "nanogpt_cli", "prepare", "-", "--tokenizer", "byte", "--json"],
+        input=TEXT.encode(),
+        capture_output=True,
+        env={"PYTHONPATH": str(root), "PATH": "", "HOME": str(tmp_path)},
+        check=True,
+    )
+    assert json.loads(done.stdout)["out"] == "data/stdin"
+    assert b"\x1b" not in done.stderr
+
+
+def test_the_demo_corpus(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["prepare", "--json"]) == 0
+    out, err = capsys.readouterr()
+    document = json.loads(out)
+    assert document["out"] == "data/demo"
+    assert document["vocab_size"] == 1024
+    assert document["documents"] > 100
+    assert "demo corpus" in err

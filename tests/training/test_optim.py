@@ -1,0 +1,175 @@
+"""Each parameter has one optimizer, one group and the rate its schedule says."""
+
+import math
+
+import pytest
+import torch
+
+from nanogpt_cli.config import TrainConfig
+from nanogpt_cli.training.optim import (
+    Muon,
+    learning_rate,
+    make_optimizers,
+    orthogonalize,
+    square_blocks,
+)
+
+
+def names_of(model, params):
+    wanted = {id(p) for p in params}
+    return {name for name, p in model.named_parameters() if id(p) in wanted}
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+@pytest.mark.parametrize("arch", ["gpt2", "modern"])
+def test_every_parameter_is_in_exactly_one_group(tiny, optimizer, arch):
+    model = tiny(pos_embd="relative", arch=arch, bias=True)
+    parts = make_optimizers(model, TrainConfig(optimizer=optimizer)).parts
+    params = [p for part in parts for group in part.param_groups for p in group["params"]]
+    assert len(params) == len(set(params)) == len(list(model.parameters()))
+
+
+def test_matrices_decay_and_the_rest_does_not(tiny):
+    model = tiny(pos_embd="relative", bias=True)
+    groups = (
+        make_optimizers(model, TrainConfig(optimizer="adamw", weight_decay=0.3))
+        .parts[0]
+        .param_groups
+    )
+    decayed, free = (names_of(model, g["params"]) for g in groups)
+    assert [g["weight_decay"] for g in groups] == [0.3, 0.0]
+    assert "transformer.wte.weight" in decayed
+    assert "transformer.h.0.mlp.c_fc.weight" in decayed
+    assert "transformer.h.0.mlp.c_fc.bias" in free
+    assert "transformer.ln_f.weight" in free
+    assert "transformer.relative.relative_embeddings.weight" in free
+
+
+def test_muon_takes_the_matrices_inside_the_blocks_only(tiny):
+    model = tiny(arch="modern", bias=True)
+    _, muon = make_optimizers(model, TrainConfig(optimizer="muon")).parts
+    assert isinstance(muon, Muon)
+    names = names_of(model, muon.param_groups[0]["params"])
+    assert len(names) == 2 * 4
+    assert all(name.startswith("transformer.h.") and name.endswith("weight") for name in names)
+
+
+def test_orthogonalize_keeps_directions_and_evens_out_sizes():
+    matrices = torch.randn(3, 32, 32)
+    matrices[0, :, 1] *= 100  # one direction far stronger than the others
+    result = orthogonalize(matrices)
+    u, before, v = torch.linalg.svd(matrices)
+    nearest = u @ v  # the orthogonal matrix that the iteration would end in
+    alike = (result * nearest).sum((1, 2)) / result.norm(dim=(1, 2)) / nearest.norm(dim=(1, 2))
+    assert alike.min() > 0.8
+    after = torch.linalg.svdvals(result)
+    assert after.max() < 2.2
+    assert before[0, 0] / before[0, 16] > 50
+    assert after[0, 0] / after[0, 16] < 3
+    torch.testing.assert_close(result[:1], orthogonalize(matrices[:1]), rtol=1e-2, atol=1e-2)
+
+
+def test_square_blocks_are_views_of_the_parts_of_a_layer():
+    wide = torch.arange(32.0).view(4, 8)
+    torch.testing.assert_close(square_blocks(wide)[1], wide[:, 4:])
+    tall = wide.clone().view(8, 4)
+    square_blocks(tall)[1].zero_()
+    assert tall[4:].eq(0).all()
+    assert tall[:4].ne(0).sum() == 15
+
+
+@pytest.mark.parametrize("width", [32, 64])
+def test_muon_updates_have_one_size_whatever_the_gradient_and_the_width(width):
+    p = torch.nn.Parameter(torch.zeros(width, 4 * width))
+    muon = Muon([p], lr=0.01)
+    p.grad = torch.randn(width, 4 * width) * 1e-4
+    muon.step()
+    for block in square_blocks(p.detach()):
+        largest = torch.linalg.svdvals(block)[0] / (0.01 * Muon.SIZE)
+        assert 0.7 < largest < 2.2
+
+
+def test_muon_descends():
+    target = torch.randn(8, 8)
+    p = torch.nn.Parameter(torch.zeros(8, 8))
+    muon = Muon([p], lr=0.1)
+    losses = []
+    for _ in range(60):
+        loss = (p - target).square().mean()
+        losses.append(loss.item())
+        p.grad = None
+        loss.backward()
+        muon.step()
+    assert losses[-1] < losses[0] / 4
+
+
+def test_the_modern_token_table_has_its_own_rate(tiny):
+    model = tiny(arch="modern")
+    optimizers = make_optimizers(model, TrainConfig(optimizer="muon"))
+    optimizers.set_lr(0.1)
+    rates = {
+        name: group["lr"]
+        for part in optimizers.parts
+        for group in part.param_groups
+        for name in names_of(model, group["params"])
+    }
+    assert rates["lm_head.weight"] == rates["transformer.h.0.mlp.c_fc.weight"] == 0.1
+    assert rates["transformer.wte.weight"] == pytest.approx(1.5)
+
+
+def test_ngram_tables_move_fast_and_decay(tiny):
+    model = tiny(arch="modern", ngram_rows=8)
+    optimizers = make_optimizers(model, TrainConfig(optimizer="muon", weight_decay=0.1))
+    optimizers.set_lr(0.1)
+    groups = [group for part in optimizers.parts for group in part.param_groups]
+    (group,) = [
+        g for g in groups if "transformer.ngram.tables.weight" in names_of(model, g["params"])
+    ]
+    assert group["lr"] == pytest.approx(1.5)
+    assert group["weight_decay"] == pytest.approx(0.3)
+
+
+def test_optimizers_keep_their_moments_and_not_the_old_rates(tiny):
+    model = tiny()
+    old = make_optimizers(model, TrainConfig(optimizer="muon", weight_decay=0.1, beta2=0.9))
+    model(torch.zeros(1, 4, dtype=torch.long), torch.ones(1, 4, dtype=torch.long)).backward()
+    old.step()
+    new = make_optimizers(model, TrainConfig(optimizer="muon", weight_decay=0.7, beta2=0.8))
+    new.load_state_dict(old.state_dict())
+    assert new.parts[0].param_groups[0]["weight_decay"] == 0.7
+    assert new.parts[0].param_groups[0]["betas"] == (0.9, 0.8)
+    wte = model.transformer.wte.weight
+    assert torch.equal(new.parts[0].state[wte]["exp_avg"], old.parts[0].state[wte]["exp_avg"])
+    with pytest.raises(ValueError, match="optimizer"):
+        make_optimizers(model, TrainConfig(optimizer="adamw")).load_state_dict(old.state_dict())
+
+
+CONFIG = TrainConfig(learning_rate=1.0, min_lr=0.1, warmup_iters=10, schedule="cosine")
+
+
+def test_warmup_rises_to_the_peak():
+    rates = [learning_rate(CONFIG, step, 100) for step in range(11)]
+    assert rates == sorted(rates)
+    assert rates[0] == pytest.approx(1 / 11)  # never zero
+    assert rates[10] == 1.0
+
+
+def test_cosine_is_nanogpts():
+    for step in (10, 30, 55, 99):
+        ratio = (step - 10) / 90
+        expected = 0.1 + 0.5 * (1 + math.cos(math.pi * ratio)) * 0.9
+        assert learning_rate(CONFIG, step, 100) == pytest.approx(expected)
+    assert learning_rate(CONFIG, 100, 100) == learning_rate(CONFIG, 5000, 100) == 0.1
+
+
+def test_linear_and_wsd():
+    linear = TrainConfig(learning_rate=1.0, min_lr=0.0, warmup_iters=0, schedule="linear")
+    assert learning_rate(linear, 50, 100) == pytest.approx(0.5)
+    wsd = TrainConfig(learning_rate=1.0, min_lr=0.0, warmup_iters=0, schedule="wsd")
+    assert learning_rate(wsd, 79, 100) == 1.0
+    assert learning_rate(wsd, 90, 100) == pytest.approx(0.5)
+
+
+def test_no_decay_stays_at_the_peak():
+    config = TrainConfig(learning_rate=1.0, warmup_iters=10, decay_lr=False)
+    assert learning_rate(config, 10_000, 100) == 1.0
