@@ -178,6 +178,6 @@ def print_json(document: object) -> None:
     """Print a document of the JSON contract on stdout; numbers that are not finite become null."""
     import json
 
-    from nanogpt_cli.logs.metrics import finite
+    from nanogpt_cli.logs.events import finite
 
     print(json.dumps(finite(document), ensure_ascii=False, indent=2, allow_nan=False))

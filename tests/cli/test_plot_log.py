@@ -128,14 +128,14 @@ def test_a_torn_line_is_dropped_and_said(plot_log, runs):
         file.write(b'{"event": "tr')
     code, _, err = plot_log("old")
     assert code == 0
-    assert "note: old: 1 line" in err
+    assert "note: old: 1 line of" in err
 
 
 @pytest.mark.parametrize(
     ("args", "code", "words"),
     [
         (["odl"], 3, "did you mean old?"),
-        (["empty.log"], 3, "empty.log holds no loss"),
+        (["empty.log"], 3, "no losses found in empty.log"),
         (["out"], 3, "metrics.jsonl"),
         (["old", "-o", "loss.pdf"], 2, ".png, .svg, .html"),
         (["old", "new", "--to-jsonl", "x.jsonl"], 2, "one by one"),

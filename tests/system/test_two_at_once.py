@@ -26,9 +26,8 @@ from nanogpt_cli.data import write as corpus
 from nanogpt_cli.data.store import open_dataset
 from nanogpt_cli.data.write import PrepareOptions, prepare
 from nanogpt_cli.errors import DataError, UsageError
-from nanogpt_cli.logs import metrics
+from nanogpt_cli.logs import load, metrics
 from nanogpt_cli.logs.metrics import MetricsLog
-from nanogpt_cli.plot import figure as plot
 from nanogpt_cli.runs import find_dataset
 from nanogpt_cli.training.loop import train
 from nanogpt_cli.training.plan import Request, make_run
@@ -371,7 +370,7 @@ def test_a_log_is_whole_at_every_moment_also_while_it_is_cut():
     try:
         logs = []
         while len(logs) < 200 or len({len(found.events) for found in logs}) < 2:
-            logs.append(plot.load_events(LOG))
+            logs.append(load.load(LOG))
     finally:
         over.set()
         writer.join()
