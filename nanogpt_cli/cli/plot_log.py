@@ -52,14 +52,15 @@ def plot_log(
     json: JsonFlag = False,
 ) -> int:
     """Draw the loss curves of one or more runs."""
+    names: list[str | None] = [*logs] if logs else [None]
     if follow:
-        if json or to_jsonl or STDIN in (logs or ()):
+        if json or to_jsonl or STDIN in names:
             other = "--json" if json else "--to-jsonl" if to_jsonl else "stdin"
             raise UsageError(f"--follow cannot be used with {other}", "leave one of them out")
         if output:
             save.check_suffix(output)
-        return follow_logs(logs or [None], output)
-    sources = [_find(log) for log in logs or [None]]
+        return follow_logs(names, output)
+    sources = [_find(name) for name in names]
     for target in (output, to_jsonl):
         if target and target.exists() and any(s.exists() and target.samefile(s) for s in sources):
             raise UsageError(f"{target} is the log itself", "name another file to write")
