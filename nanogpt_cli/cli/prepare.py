@@ -53,7 +53,7 @@ def prepare(
 
 
 class _Passes:
-    """Shows each pass over the text as a bar of megabytes."""
+    """A bar in megabytes for each pass over the text."""
 
     def __init__(self, bar: "Bar") -> None:
         self._bar = bar

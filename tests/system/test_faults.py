@@ -348,7 +348,7 @@ def test_a_full_stdout_is_told(trained, command):
         done = shell(f"nanogpt {line} >/dev/full")
         silent = command in ("prepare", "train", "train --dry-run") and "--json" not in line
         assert done.returncode == (0 if silent else 5), done.stderr
-        assert ("error: cannot write the answer: No space left" in done.stderr) is not silent
+        assert ("error: cannot write to stdout: No space left" in done.stderr) is not silent
 
 
 @each_command

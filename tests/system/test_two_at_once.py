@@ -156,7 +156,7 @@ class TestTheNewestRunHasNoModelYet:
         for command in (["chat", "-p", "To be", "--max-tokens=2"], ["eval"]):
             code, _, err = nanogpt(*command)
             assert code == 0
-            assert "note: out/t has no checkpoint yet, this is out/old/ckpt.pt" in err
+            assert "note: out/t has no checkpoint yet" in err
             assert "note:" not in nanogpt(*command[:1], "out/old", *command[1:])[2]
         os.utime(LOG, (long_ago - 1, long_ago - 1))
         assert "note:" not in nanogpt("eval")[2]
@@ -165,7 +165,7 @@ class TestTheNewestRunHasNoModelYet:
     def test_where_there_is_none_one_waits(self, nanogpt, begun, name):
         code, _, err = nanogpt("chat", *name, "-p", "hi")
         assert code == 4
-        assert "out/t holds no ckpt.pt" in err
+        assert "out/t has no ckpt.pt" in err
         assert "wait for the first evaluation" in err
 
 
