@@ -122,7 +122,7 @@ def test_a_dry_run_says_what_is_needed_and_writes_nothing(nanogpt, text_data):
 
 
 def untimed(document):
-    """Give a plan without what was measured."""
+    """Return a plan without what was measured."""
     measured = ("seconds", "tokens_per_sec")
     return {k: v for k, v in json.loads(document).items() if k not in measured}
 
