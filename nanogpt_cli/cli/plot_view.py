@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nanogpt_cli.cli import ui
 from nanogpt_cli.logs.curves import Curve, summary
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-SUMMARY_WIDTH = 72
-"""Columns that the summary of one run takes."""
+NAME_WIDTH = 8
+"""Columns that are kept for a run's name, at the least."""
 
 
 def chart(out: "Console", curves: Sequence[Curve], height: int) -> str:
@@ -48,25 +48,38 @@ def print_summary(curves: Sequence[Curve]) -> None:
 
 
 def summary_table(curves: Sequence[Curve], width: int) -> "Table":
-    """Return a table of the runs; a narrow terminal cuts it at the right."""
+    """Return a table of the runs, with as many columns as fit into ``width``."""
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, width=SUMMARY_WIDTH if width < SUMMARY_WIDTH else None)
+    rows = [_cells(run) for run in summary(curves)]
+    table = Table(box=None, pad_edge=False)
     table.add_column("run", overflow="ellipsis")  # the one column that may shrink
-    for heading in ("step", "train loss", "val loss", "best", "at step", "tokens/s", "time"):
+    left = width - NAME_WIDTH
+    kept = []
+    for heading in rows[0]:
+        left -= 2 + max(len(heading), *(len(row[heading]) for row in rows))
+        if left < 0:
+            break
+        kept.append(heading)
         table.add_column(heading, justify="right", no_wrap=True)
-    for run in summary(curves):
-        losses = [_format(run[key], ".4f") for key in ("train_loss", "val_loss", "best_val_loss")]
-        table.add_row(
-            Text(run["run"]),
-            _format(run["steps"], ",d"),
-            *losses,
-            _format(run["best_step"], ",d"),
-            _format(run["tokens_per_sec"], ",.0f"),
-            "-" if run["seconds"] is None else str(timedelta(seconds=round(run["seconds"]))),
-        )
+    for curve, row in zip(curves, rows, strict=True):
+        table.add_row(Text(curve.name), *(row[heading] for heading in kept))
     return table
+
+
+def _cells(run: dict[str, Any]) -> dict[str, str]:
+    """Return the cells of a run by the heading of their column."""
+    seconds = run["seconds"]
+    return {
+        "step": _format(run["steps"], ",d"),
+        "train loss": _format(run["train_loss"], ".4f"),
+        "val loss": _format(run["val_loss"], ".4f"),
+        "best": _format(run["best_val_loss"], ".4f"),
+        "at step": _format(run["best_step"], ",d"),
+        "tokens/s": _format(run["tokens_per_sec"], ",.0f"),
+        "time": "-" if seconds is None else str(timedelta(seconds=round(seconds))),
+    }
 
 
 def _format(value: float | None, form: str) -> str:

@@ -64,7 +64,7 @@ def test_a_conversation(terminal):
 def test_slash_commands(terminal):
     terminal.send("/?\r")
     terminal.expect("/clear")
-    terminal.expect("Ctrl-D leaves")
+    terminal.expect("Ctrl-D +leave")
     terminal.send("/set temperature 0.5\r")
     terminal.send("/set\r")
     terminal.expect(r"temperature +0\.5")
