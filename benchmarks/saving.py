@@ -13,6 +13,7 @@ import argparse
 import statistics
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,14 +21,15 @@ import torch
 
 from nanogpt_cli.checkpoint.torchfile import Checkpoint
 from nanogpt_cli.config import ModelConfig, TrainConfig
-from nanogpt_cli.data.store import training_batch
 from nanogpt_cli.device import autocast, find_device, find_dtype
 from nanogpt_cli.model.gpt import GPT
 from nanogpt_cli.runs import LAST
-from nanogpt_cli.training.loop import TrainState, apply_gradients, compute_gradients
+from nanogpt_cli.training.batches import Batches
 from nanogpt_cli.training.optim import make_optimizers
-from nanogpt_cli.training.parallel import World
+from nanogpt_cli.training.parallel import Parallel
 from nanogpt_cli.training.saver import Saver
+from nanogpt_cli.training.state import TrainState
+from nanogpt_cli.training.step import apply, gradients
 
 GPT2 = ModelConfig(1024, 12, 12, 768, 0.0, False, "default", "gpt2", 0, vocab_size=50304)
 QUIET = 6
@@ -50,22 +52,13 @@ def main() -> None:
     state = TrainState(model, make_optimizers(model, config))
     tokens = np.random.default_rng(0).integers(0, 50257, 300_000).astype(np.uint16)
 
-    def batch(micro: int) -> tuple[torch.Tensor, torch.Tensor]:
-        inputs, targets = training_batch(
-            tokens,
-            seed=1,
-            index=state.step,
-            batch_size=config.batch_size,
-            block_size=block_size,
-        )
-        return inputs.to(device), targets.to(device)
+    shape = replace(GPT2, block_size=block_size)
+    batches = Batches(tokens, shape, config, Parallel(device))
 
     def step() -> float:
         begun = time.perf_counter()
-        compute_gradients(
-            state, model, batch, config, world=World(), precision=lambda: autocast(device, dtype)
-        )
-        apply_gradients(state, lr=1e-5)
+        gradients(state, model, batches, precision=lambda: autocast(device, dtype), grad_clip=1.0)
+        apply(state, lr=1e-5)
         state.step += 1
         return time.perf_counter() - begun
 

@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -28,23 +29,32 @@ import torch
 from torch.nn import functional as F
 
 from nanogpt_cli.config import Arch, ModelConfig, Optimizer, PosEmbd, TrainConfig
-from nanogpt_cli.data.store import training_batch
+from nanogpt_cli.data.store import Tokens, training_batch
 from nanogpt_cli.device import autocast, find_device
 from nanogpt_cli.model.gpt import GPT
 from nanogpt_cli.model.kernels import head_loss
-from nanogpt_cli.training.loop import TrainState, apply_gradients, compute_gradients
+from nanogpt_cli.training.batches import Batches
 from nanogpt_cli.training.optim import make_optimizers
-from nanogpt_cli.training.parallel import World
+from nanogpt_cli.training.parallel import Parallel
+from nanogpt_cli.training.state import TrainState
+from nanogpt_cli.training.step import apply, gradients
 
 DEVICE = find_device()
 LAPTOP = ModelConfig(64, 4, 4, 128, 0.0, False, "default", "gpt2", 0, vocab_size=65)
 LARGE = replace(LAPTOP, block_size=256, n_layer=6, n_head=6, n_embd=384)
 
 
-def batches(config: ModelConfig, batch_size: int) -> Callable[[int], tuple[torch.Tensor, ...]]:
-    """Give random batches, the same for all."""
+def random_tokens(config: ModelConfig) -> Tokens:
+    """Return a text without meaning."""
     rng = np.random.default_rng(0)
-    tokens = rng.integers(0, config.vocab_size, 300_000).astype(np.uint16)
+    return rng.integers(0, config.vocab_size, 300_000).astype(np.uint16)
+
+
+def their_batches(
+    config: ModelConfig, batch_size: int
+) -> Callable[[int], tuple[torch.Tensor, ...]]:
+    """Give random batches, the same for all."""
+    tokens = random_tokens(config)
 
     def batch(index: int) -> tuple[torch.Tensor, ...]:
         pair = training_batch(
@@ -63,15 +73,13 @@ def our_step(
     model = GPT(config).to(DEVICE)
     settings = TrainConfig(optimizer=optimizer, batch_size=batch_size)
     state = TrainState(model, make_optimizers(model, settings))
-    batch: Any = batches(config, batch_size)
+    batches = Batches(random_tokens(config), config, settings, Parallel(DEVICE))
     forward: Any = torch.compile(model) if DEVICE.type == "cuda" else model
 
     def step() -> None:
-        compute_gradients(
-            state, forward, lambda micro: batch(state.step), settings, world=World(),
-            precision=lambda: autocast(DEVICE, dtype),
-        )  # fmt: skip
-        apply_gradients(state, lr=1e-4)
+        precision = partial(autocast, DEVICE, dtype)
+        gradients(state, forward, batches, precision=precision, grad_clip=1.0)
+        apply(state, lr=1e-4)
         state.step += 1
 
     return step
@@ -102,7 +110,7 @@ def nanogpt_step(folder: Path, config: ModelConfig, batch_size: int) -> Any:
     names = ("block_size", "vocab_size", "n_layer", "n_head", "n_embd", "dropout", "bias")
     gpt = theirs.GPT(theirs.GPTConfig(**{n: getattr(config, n) for n in names})).to(DEVICE)
     optimizer = gpt.configure_optimizers(0.1, 1e-4, (0.9, 0.99), DEVICE.type)
-    return plain_step(gpt, optimizer, batches(config, batch_size), lambda m, x, y: m(x, y)[1])
+    return plain_step(gpt, optimizer, their_batches(config, batch_size), lambda m, x, y: m(x, y)[1])
 
 
 def transformers_step(config: ModelConfig, batch_size: int) -> Any:
@@ -120,7 +128,7 @@ def transformers_step(config: ModelConfig, batch_size: int) -> Any:
     def loss_of(model: Any, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         return F.cross_entropy(model(x).logits.flatten(0, 1), y.flatten())
 
-    return plain_step(gpt, optimizer, batches(config, batch_size), loss_of)
+    return plain_step(gpt, optimizer, their_batches(config, batch_size), loss_of)
 
 
 def compare(steps: dict[str, Any], rounds: int = 7) -> dict[str, float]:

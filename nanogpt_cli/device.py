@@ -106,3 +106,8 @@ def try_compile(
         compiled = model
     model.zero_grad(set_to_none=True)
     return compiled
+
+
+def compiles(wanted: bool | None, device: torch.device) -> bool:
+    """Whether training uses torch.compile: where it is asked for, by default on cuda only."""
+    return device.type == "cuda" if wanted is None else wanted

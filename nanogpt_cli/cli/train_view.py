@@ -14,7 +14,8 @@ from nanogpt_cli.model.gpt import GPT
 from nanogpt_cli.runs import BEST, RUNS
 from nanogpt_cli.text import printable
 from nanogpt_cli.training.dial import forecast
-from nanogpt_cli.training.loop import EvalReport, Outcome, Reporter, Run, StepReport
+from nanogpt_cli.training.reporter import EvalReport, Reporter, StepReport
+from nanogpt_cli.training.run import Outcome, Run
 
 
 def describe(run: Run, device: torch.device) -> dict[str, Any]:

@@ -15,19 +15,16 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from nanogpt_cli.config import ModelConfig, TrainConfig, tokens_per_step
-from nanogpt_cli.data.store import Dataset, training_batch
+from nanogpt_cli.data.store import Dataset
 from nanogpt_cli.device import autocast, find_dtype
 from nanogpt_cli.errors import MachineError
 from nanogpt_cli.model.gpt import GPT
-from nanogpt_cli.training.loop import (
-    Run,
-    TrainState,
-    apply_gradients,
-    compute_gradients,
-    smaller_micro_batches,
-)
+from nanogpt_cli.training.batches import Batches, smaller_micro_batches
 from nanogpt_cli.training.optim import make_optimizers
-from nanogpt_cli.training.parallel import World
+from nanogpt_cli.training.parallel import Parallel
+from nanogpt_cli.training.run import Run
+from nanogpt_cli.training.state import TrainState
+from nanogpt_cli.training.step import apply, gradients
 
 
 @dataclass(frozen=True)
@@ -118,23 +115,12 @@ def seconds_per_step(
     sequences = max(1, min(config.batch_size, int(_TRIAL_FLOPS / per_sequence)))
     trial = replace(config, batch_size=sequences, gradient_accumulation_steps=1)
 
-    def batch(micro: int) -> tuple[Tensor, Tensor]:
-        inputs, targets = training_batch(
-            dataset.train,
-            seed=config.seed,
-            index=state.step,
-            batch_size=sequences,
-            block_size=model_config.block_size,
-        )
-        return inputs.to(device), targets.to(device)
-
+    batches = Batches(dataset.train, model_config, trial, Parallel(device))
     times: list[float] = []
     while len(times) < 3 or (sum(times) < patience and len(times) < 12):
         begin = time.perf_counter()
-        compute_gradients(
-            state, model, batch, trial, world=World(), precision=lambda: autocast(device, dtype)
-        )
-        apply_gradients(state, lr=1e-6)
+        gradients(state, model, batches, precision=lambda: autocast(device, dtype), grad_clip=1.0)
+        apply(state, lr=1e-6)
         state.step += 1
         times.append(time.perf_counter() - begin)
     part = sequences / (config.batch_size * config.gradient_accumulation_steps)

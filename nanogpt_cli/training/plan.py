@@ -29,8 +29,9 @@ from nanogpt_cli.errors import CheckpointError, DataError, UsageError
 from nanogpt_cli.files import stamp
 from nanogpt_cli.runs import BEST, LAST, RUNS, find_checkpoint, find_dataset, saved_states
 from nanogpt_cli.training import dial as budget
-from nanogpt_cli.training.loop import Run, refuse_existing
+from nanogpt_cli.training.folder import refuse_existing
 from nanogpt_cli.training.optim import fitted_learning_rate
+from nanogpt_cli.training.run import Run
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,6 @@ class Watch:
         self.recent = [(int(a), float(b), float(c)) for a, b, c in state["recent"]]
         self.skipped = int(state["skipped"])
 
-    def led_here(self) -> list[dict[str, float]]:
+    def recent_steps(self) -> list[dict[str, float]]:
         """Give the last steps as the log shows them."""
         return [{"step": step, "loss": loss, "grad_norm": norm} for step, loss, norm in self.recent]

@@ -11,7 +11,7 @@ import torch
 
 from nanogpt_cli.checkpoint.torchfile import read
 from nanogpt_cli.errors import UsageError
-from nanogpt_cli.training.parallel import World
+from nanogpt_cli.training.parallel import DataParallel
 
 TINY = ["--n-layer=1", "--n-head=2", "--n-embd=16", "--block-size=16", "--batch-size=2",
         "--eval-iters=1", "--sample-tokens=0", "--device=cpu", "--dtype=float32"]  # fmt: skip
@@ -56,9 +56,9 @@ def test_the_defaults_suit_any_number_of_processes(text_data):
 
 
 def test_micro_batches_are_shared_out_evenly():
-    assert World(rank=1, size=2).micro_steps(4) == [1, 3]
+    assert DataParallel(torch.device("cpu"), rank=1, size=2).micro_steps(4) == [1, 3]
     with pytest.raises(UsageError) as error:
-        World(rank=0, size=3).micro_steps(4)
+        DataParallel(torch.device("cpu"), rank=0, size=3).micro_steps(4)
     assert error.value.hint == "try --gradient-accumulation-steps 3"
 
 
