@@ -183,8 +183,11 @@ class TrainConfig:
     grad_clip: float = setting(1.0, "Clip the gradient's norm; 0 is off.", min=0)
 
     eval_interval: int = setting(0, "Steps between evaluations; 0 is ten in a run.", min=0)
-    eval_iters: int = setting(
-        8, "Batches per evaluation, always the same ones; 0 is all of val.bin.", min=0
+    eval_tokens: int = setting(
+        16_384, "Tokens per evaluation, always the same ones; 0 is all of val.bin.", min=0
+    )
+    eval_iters: int | None = setting(
+        None, "The same in batches, as nanoGPT counts; 0 is all of val.bin.", min=0
     )
     eval_only: bool = setting(False, "Evaluate once and stop.")
     log_interval: int = setting(10, "Steps between lines of metrics.jsonl.", min=1)
@@ -248,7 +251,7 @@ NANOGPT_DEFAULTS: Mapping[str, Any] = {
     "batch_size": 12, "gradient_accumulation_steps": 40,
     "learning_rate": 6e-4, "min_lr": 6e-5, "warmup_iters": 2000, "weight_decay": 0.1,
     "beta1": 0.9, "beta2": 0.95, "grad_clip": 1.0, "max_iters": 600_000, "lr_decay_iters": 600_000,
-    "eval_interval": 2000, "eval_iters": 200, "log_interval": 1,
+    "eval_interval": 2000, "eval_tokens": 200 * 12 * 1024, "log_interval": 1,
 }  # fmt: skip
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
@@ -256,7 +259,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "gpu": {
         # what `nanogpt train` takes on cuda
         "block_size": 256, "n_layer": 6, "n_head": 6, "n_embd": 384, "dropout": 0.2,
-        "batch_size": 64, "warmup_iters": 20, "max_iters": 3000, "eval_iters": 20,
+        "batch_size": 64, "warmup_iters": 20, "max_iters": 3000, "eval_tokens": 20 * 64 * 256,
     },
     "shakespeare-char-cpu": {
         # nanoGPT's recipe for a laptop
@@ -264,7 +267,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "block_size": 64, "n_layer": 4, "n_head": 4, "n_embd": 128, "batch_size": 12,
         "gradient_accumulation_steps": 1, "max_iters": 2000, "lr_decay_iters": 2000,
         "learning_rate": 1e-3, "min_lr": 1e-4, "beta2": 0.99, "warmup_iters": 100,
-        "eval_interval": 250, "eval_iters": 20, "dtype": "float32",
+        "eval_interval": 250, "eval_tokens": 20 * 12 * 64, "dtype": "float32",
     },
     "shakespeare-char": {
         # nanoGPT's recipe for one GPU
@@ -272,7 +275,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "block_size": 256, "n_layer": 6, "n_head": 6, "n_embd": 384, "dropout": 0.2,
         "batch_size": 64, "gradient_accumulation_steps": 1, "max_iters": 5000,
         "lr_decay_iters": 5000, "learning_rate": 1e-3, "min_lr": 1e-4, "beta2": 0.99,
-        "warmup_iters": 100, "eval_interval": 250, "log_interval": 10,
+        "warmup_iters": 100, "eval_interval": 250, "eval_tokens": 200 * 64 * 256,
+        "log_interval": 10,
     },
     "gpt2": {**NANOGPT_DEFAULTS},
 }  # fmt: skip

@@ -13,7 +13,7 @@ from nanogpt_cli.device import find_device, find_dtype
 from nanogpt_cli.model.gpt import GPT
 from nanogpt_cli.runs import BEST, RUNS
 from nanogpt_cli.text import printable
-from nanogpt_cli.training.dial import forecast
+from nanogpt_cli.training.forecast import forecast
 from nanogpt_cli.training.reporter import EvalReport, Reporter, StepReport
 from nanogpt_cli.training.run import Outcome, Run
 

@@ -13,6 +13,9 @@ from nanogpt_cli.training.parallel import Parallel
 from nanogpt_cli.training.signals import StopSignals
 from nanogpt_cli.training.state import TrainState
 
+_FIRST_STEP = 0.01
+"""The part of a time budget that the first step is taken to need, before any was timed."""
+
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -62,12 +65,13 @@ class Clock:
             return min(1.0, state.seconds / max(1e-3, self.config.time - self._last_evaluation()))
         return min(1.0, state.step / self.config.max_iters) if self.config.max_iters else 1.0
 
-    def decay_end(self, state: TrainState) -> int:
-        """Return the step at which the learning rate is down; under a time budget, an estimate."""
-        if not self.config.time:
-            return self.config.lr_decay_iters or self.config.max_iters
-        spent = state.seconds / max(1e-3, self.config.time - self._last_evaluation())
-        return round(state.step / spent) if spent > 0.01 else 10**9
+    def schedule(self, state: TrainState) -> tuple[float, float]:
+        """Return the progress of the learning rate's schedule, 0 to 1, and that of one step."""
+        if self.config.time:
+            done = self.progress(state)
+            return done, done / state.step if state.step else _FIRST_STEP
+        steps = max(1, self.config.lr_decay_iters or self.config.max_iters)
+        return min(1.0, state.step / steps), 1 / steps
 
     def spent(self, state: TrainState) -> bool:
         """Whether the budget is spent."""

@@ -69,7 +69,7 @@ class Evaluator:
         Raises StopRequestedError where a signal comes: the state is then as it was, and a resumed
         run evaluates in its place. Raises DivergedError for a loss that is not finite.
         """
-        limit = self._windows(self.config)
+        limit = self._windows()
         val = self._measure(state, self.dataset.val, limit)
         self.guard.check_evaluation(state, val)
         windows = max(1, val.tokens // self.model_config.block_size)
@@ -89,8 +89,10 @@ class Evaluator:
         self.clock.evaluated(state)
         self._ended = state.seconds
 
-    def _windows(self, config: TrainConfig) -> int | None:
-        return config.eval_iters * config.batch_size or None
+    def _windows(self) -> int | None:
+        """Return how many windows are measured; None is all."""
+        tokens = self.config.eval_tokens
+        return max(1, tokens // self.model_config.block_size) if tokens else None
 
     def _measure(self, state: TrainState, tokens: Tokens, limit: int | None) -> Loss:
         """Measure a text in float32, as `nanogpt eval` does."""

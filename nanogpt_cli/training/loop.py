@@ -7,15 +7,18 @@ outside through a ``Reporter``; it knows no screen and no command line.
 
 import math
 from contextlib import ExitStack, closing, nullcontext, suppress
+from dataclasses import replace
 from functools import partial
 
 import torch
 from torch import nn
 
+from nanogpt_cli.checkpoint.migrations import make_model
+from nanogpt_cli.config import TrainConfig
 from nanogpt_cli.device import autocast, compiles, find_device, find_dtype, try_compile
 from nanogpt_cli.errors import DivergedError, MachineError, is_out_of_memory
 from nanogpt_cli.model.gpt import GPT
-from nanogpt_cli.training.batches import Batches
+from nanogpt_cli.training.batches import Batches, smaller_micro_batches
 from nanogpt_cli.training.clock import Clock
 from nanogpt_cli.training.evaluator import Evaluator
 from nanogpt_cli.training.folder import claimed, open_log
@@ -42,6 +45,7 @@ def train(run: Run, reporter: Reporter | None = None) -> Outcome:
     with ExitStack() as stack:
         parallel = stack.enter_context(join(run.config.backend, find_device(run.config.device)))
         parallel.micro_steps(run.config.gradient_accumulation_steps)  # refuses what cannot be
+        run = replace(run, config=_agreed(run.config, parallel))
         if parallel.is_main and not run.config.eval_only:
             stack.enter_context(claimed(run))
         outcome = _Training(run, reporter, parallel).run_to_end()
@@ -109,7 +113,7 @@ class _Training:
                 self.keeper.save(state)
             if reason:
                 return reason
-            lr = learning_rate(config, state.step, clock.decay_end(state))
+            lr = learning_rate(config, *clock.schedule(state))
             self.recorder.stepping(state)
             loss, norm = self.gradients()
             if self.guard.accepts(state, loss, norm, lr):
@@ -207,13 +211,22 @@ class _Training:
         self.recorder.event("memory", step=state.step, **sizes)
 
 
+def _agreed(config: TrainConfig, parallel: Parallel) -> TrainConfig:
+    """Cut the micro-batches as the process with the least memory has to."""
+    least = parallel.least(config.batch_size)
+    while config.batch_size > least:
+        config = smaller_micro_batches(config) or config
+    return config
+
+
 def _make_state(run: Run, parallel: Parallel, dtype: torch.dtype) -> TrainState:
     """Build the model, from its seed or from a checkpoint, and its optimizers."""
-    torch.manual_seed(run.config.seed)
-    model = GPT(run.model_config)
-    if run.start is not None:
-        model.load_state_dict(run.start.model)
-    model.to(parallel.device)
+    if run.start is None:
+        torch.manual_seed(run.config.seed)
+        model = GPT(run.model_config).to(parallel.device)
+    else:
+        model = make_model(run.start, parallel.device).train()
+        run.start.model.clear()  # they are the model's now, and kept once
     scaler = torch.amp.GradScaler() if dtype == torch.float16 else None
     return TrainState(model, make_optimizers(model, run.config), scaler)
 

@@ -201,20 +201,26 @@ def fitted_learning_rate(optimizer: str, width: int, tokens_per_step: int) -> fl
     return 1e-3 * min(1.0, 384 / width)
 
 
-def learning_rate(config: TrainConfig, step: int, total: int) -> float:
-    """Give the learning rate of ``step``, a pure function; ``total`` is where the decay ends.
+MOST_WARMUP = 0.1
+"""The largest part of a time budget that is warm-up."""
 
-    Linear warmup, then ``cosine`` (Loshchilov & Hutter 2017), ``linear``, or ``wsd``: constant,
-    with a linear decay over the last fifth (Hu et al. 2024).
+
+def learning_rate(config: TrainConfig, progress: float, increment: float) -> float:
+    """Return the learning rate at ``progress`` (0 to 1) of the schedule, a pure function.
+
+    ``increment`` is the progress that one step makes. Linear warm-up over ``warmup_iters`` steps,
+    of a time budget at most a tenth; then ``cosine`` (Loshchilov & Hutter 2017), ``linear``, or
+    ``wsd``: constant, with a linear decay over the last fifth (Hu et al. 2024).
     """
     peak, floor = config.learning_rate, config.min_lr
-    if step < config.warmup_iters:
-        return peak * (step + 1) / (config.warmup_iters + 1)
+    warmup = config.warmup_iters * increment
+    if config.time:
+        warmup = min(warmup, MOST_WARMUP)
+    if progress < warmup:
+        return peak * (progress + increment) / (warmup + increment)
     if not config.decay_lr:
         return peak
-    if step >= total:
-        return floor
-    done = (step - config.warmup_iters) / max(1, total - config.warmup_iters)  # 0 .. 1
+    done = (progress - warmup) / (1 - warmup) if progress < 1 else 1.0  # 0 .. 1
     left = {
         "cosine": 0.5 * (1 + math.cos(math.pi * done)),
         "linear": 1 - done,

@@ -107,17 +107,18 @@ class Snapshot:
         """Copy dicts, lists and tuples of tensors; tensors that are one stay one."""
         memory, self._memory = iter(self._memory), []
         copies: dict[tuple[Any, ...], Tensor] = {}
+        devices: set[torch.device] = set()
 
         def copy(value: Any) -> Any:
             match value:
                 case Tensor():
                     key = (value.data_ptr(), value.shape, value.stride(), value.dtype)
                     if key not in copies:
+                        if value.device.type == "cuda":
+                            devices.add(value.device)
                         target = next(memory, None)
                         if target is None or (target.shape, target.dtype) != (key[1], key[3]):
-                            target = torch.empty(
-                                key[1], dtype=key[3], pin_memory=value.device.type == "cuda"
-                            )
+                            target = torch.empty(key[1], dtype=key[3], pin_memory=value.is_cuda)
                         self._memory.append(target)
                         copies[key] = target.copy_(value.detach(), target.is_pinned())
                     return copies[key]
@@ -128,6 +129,6 @@ class Snapshot:
             return value
 
         result = copy(state)
-        if any(tensor.is_pinned() for tensor in self._memory):
-            torch.cuda.synchronize()  # the copies may still be under way
+        for device in devices:
+            torch.cuda.synchronize(device)  # the copies may still be under way
         return result

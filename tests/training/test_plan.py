@@ -370,3 +370,52 @@ def test_a_run_of_nanogpts_goes_on_where_it_stopped():
     assert outcome.step == 7
     state = migrate.load(Path("out/a/last.pt")).training["optimizers"][0]["state"]
     assert {int(s["step"]) for s in state.values()} == {3}  # one of nanoGPT's steps and two of ours
+
+
+def test_a_rate_that_was_not_asked_for_belongs_to_the_optimizer_that_runs(text_data):
+    preset = plan(preset="gpt2", block_size=64, batch_size=1).config
+    assert (preset.optimizer, preset.learning_rate, preset.min_lr) == ("adamw", 6e-4, 6e-5)
+    muon = plan(preset="gpt2", block_size=64, batch_size=1, optimizer="muon").config
+    assert muon.learning_rate == pytest.approx(0.011 * (40 * 64 / 2048) ** 0.5)
+    assert muon.min_lr == pytest.approx(muon.learning_rate / 10)
+    asked = plan(preset="gpt2", block_size=64, optimizer="muon", learning_rate=0.01).config
+    assert asked.learning_rate == 0.01
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_fine_tuning_has_defaults_of_its_own(text_data, optimizer):
+    scratch = plan(optimizer=optimizer, max_iters=500).config
+    train(plan(**FAST | {"optimizer": optimizer}, out_dir=Path("out/base")))
+    run = make_run(Request({"max_iters": 500}, "data/hamlet", Path("out/tuned"), "out/base"))
+    tuned = run.config
+    assert tuned.optimizer == optimizer
+    assert tuned.learning_rate == pytest.approx(scratch.learning_rate / 10)
+    assert (tuned.warmup_iters, tuned.min_lr) == (50, 0.0)
+    assert any(f"fine-tuning: {optimizer}, learning rate" in note for note in run.notes)
+    asked = {"learning_rate": 0.5, "optimizer": "adamw"}
+    run = make_run(Request(asked, "data/hamlet", Path("out/tuned"), "out/base"))
+    assert (run.config.optimizer, run.config.learning_rate) == ("adamw", 0.5)
+
+
+def test_an_evaluation_is_over_the_same_tokens_whatever_the_batch(text_data):
+    assert plan().config.eval_tokens == plan(batch_size=2).config.eval_tokens == 16_384
+    old = plan(eval_iters=3, batch_size=4, block_size=32).config
+    assert (old.eval_tokens, old.eval_iters) == (3 * 4 * 32, None)
+    assert plan(eval_iters=0).config.eval_tokens == 0
+    assert plan(eval_tokens=512).config.eval_tokens == 512
+
+
+def test_resuming_from_an_earlier_state_says_what_it_replaces(text_data):
+    train(plan(**FAST | {"save_every": "1", "keep": 3}, out_dir=Path("out/a")))
+    run = make_run(Request({}, None, Path("out/a/step-00000002.pt"), "resume"))
+    assert any("log after step 2 and later saved states are replaced" in n for n in run.notes)
+    run = make_run(Request({}, None, Path("out/a"), "resume"))
+    assert not any("replaced" in note for note in run.notes)
+
+
+def test_a_resumed_run_holds_its_parameters_once(text_data):
+    train(plan(**FAST, out_dir=Path("out/a")))
+    run = make_run(Request({"max_iters": 5}, None, Path("out/a"), "resume"))
+    assert run.start.model
+    train(run)
+    assert not run.start.model

@@ -166,3 +166,14 @@ class TestSnapshot:
         for copy, value in zip(snapshot.take(values), values, strict=True):
             assert torch.equal(copy, value)
             assert copy.dtype == value.dtype
+
+
+def test_a_snapshot_waits_for_the_device_that_its_tensors_are_on(monkeypatch):
+    class Elsewhere(torch.Tensor):
+        device = torch.device("cuda", 1)
+
+    waited = []
+    monkeypatch.setattr(torch.cuda, "synchronize", waited.append)
+    copy = Snapshot().take({"here": torch.ones(2), "there": torch.ones(3).as_subclass(Elsewhere)})
+    assert waited == [torch.device("cuda", 1)]
+    assert torch.equal(copy["there"], torch.ones(3))
