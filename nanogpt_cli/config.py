@@ -39,7 +39,7 @@ def setting(
 
 
 def flag(name: str) -> str:
-    """Give the command-line flag of a field: ``n_layer`` is ``--n-layer``."""
+    """Return the command-line flag of a field: ``n_layer`` is ``--n-layer``."""
     return "--" + name.replace("_", "-")
 
 
@@ -52,7 +52,7 @@ def parse_duration(text: str | float) -> float:
     try:
         return float(number) * unit
     except ValueError:
-        raise UsageError(f"--time {text} is no time", "write 90s, 20m or 1.5h") from None
+        raise UsageError(f"invalid --time {text}", "write 90s, 20m or 1.5h") from None
 
 
 def parse_interval(text: str) -> tuple[int, float]:
@@ -66,7 +66,7 @@ def parse_interval(text: str) -> tuple[int, float]:
         seconds = parse_duration(text)
         if 0 <= seconds < math.inf:
             return 0, seconds
-    raise UsageError(f"--save-every {text} is no interval", "write steps (500) or a time (30s, 5m)")
+    raise UsageError(f"invalid --save-every {text}", "write steps (500) or a time (30s, 5m)")
 
 
 def check_ranges(config: Any) -> None:
@@ -76,7 +76,7 @@ def check_ranges(config: Any) -> None:
         value = getattr(config, f.name)
         if get_origin(types[f.name]) is Literal and value not in get_args(types[f.name]):
             choices = ", ".join(map(str, get_args(types[f.name])))
-            raise UsageError(f"{flag(f.name)} {value} is not known", f"choose one of: {choices}")
+            raise UsageError(f"unknown {flag(f.name)} {value}", f"choose one of: {choices}")
         if isinstance(value, bool) or not isinstance(value, int | float):
             continue
         bounds = {k: v for k, v in f.metadata.get("bounds", {}).items() if v is not None}
@@ -97,7 +97,7 @@ def check_ranges(config: Any) -> None:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The shape of a GPT; everything that must be known to rebuild it from its weights."""
+    """The shape of a GPT; everything that must be known to rebuild it from its parameters."""
 
     block_size: int = setting(256, "Context length in tokens.", min=1, max=2**24)
     n_layer: int = setting(2, "Number of transformer blocks.", min=1, max=10_000)
@@ -162,7 +162,7 @@ class TrainConfig:
         "are fitted to it; 0 is none.",
         min=0,
     )
-    seed: int = setting(1337, "Seed of weights, batches and dropout.", min=0, max=2**63 - 1)
+    seed: int = setting(1337, "Seed of parameters, batches and dropout.", min=0, max=2**63 - 1)
     batch_size: int = setting(8, "Sequences per micro-batch.", min=1, max=2**20)
     gradient_accumulation_steps: int = setting(
         1, "Micro-batches per optimizer step.", min=1, max=2**20
@@ -170,7 +170,7 @@ class TrainConfig:
 
     optimizer: Optimizer = setting("muon", "adamw, or muon (matrices by Muon, the rest by AdamW).")
     learning_rate: float = setting(
-        0.011, "Peak learning rate; unasked, it is fitted to optimizer, width and batch.", above=0
+        0.011, "Peak learning rate; chosen automatically for optimizer, width and batch.", above=0
     )
     min_lr: float = setting(0.0, "Learning rate at the end of the decay.", min=0)
     decay_lr: bool = setting(True, "Decay the learning rate.")
@@ -203,7 +203,7 @@ class TrainConfig:
         1, "How many of the newest states stay: beyond 1, also as step-N.pt beside last.pt.", min=1
     )
     always_save_checkpoint: bool = setting(
-        False, "Let ckpt.pt follow the newest weights instead of the best ones."
+        False, "Let ckpt.pt be the newest model instead of the best one."
     )
 
     device: str = setting("auto", "auto, cpu, mps, cuda or cuda:N.")
@@ -223,7 +223,7 @@ class TrainConfig:
         device = self.device.split(":")[0]
         if device not in {"auto", "cpu", "mps", "cuda"}:
             raise UsageError(
-                f"--device {self.device} is not known", "choose auto, cpu, mps, cuda or cuda:N"
+                f"unknown --device {self.device}", "choose auto, cpu, mps, cuda or cuda:N"
             )
 
 
@@ -283,7 +283,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
 
 
 def tokens_per_step(model: ModelConfig, config: TrainConfig) -> int:
-    """Give the tokens of one optimizer step."""
+    """Return the tokens of one optimizer step."""
     return config.batch_size * config.gradient_accumulation_steps * model.block_size
 
 
@@ -293,7 +293,7 @@ def preset_for(device: str) -> str:
 
 
 def config_fields(*configs: type) -> dict[str, Any]:
-    """Give the fields that are settings, as name -> default, of these config classes."""
+    """Return the fields that are settings, as name -> default, of these config classes."""
     return {
         f.name: None if f.default is MISSING else f.default
         for config in configs

@@ -115,7 +115,7 @@ def _bisect(sizes: list[Size], tokens_seen: Callable[[Size], float]) -> tuple[Si
 
 
 def fitting_dropout(epochs: float) -> float:
-    """Give the dropout for a text that is read so many times."""
+    """Return the dropout for a text that is read so many times."""
     return 0.0 if epochs < 6 else 0.1 if epochs < 40 else 0.2
 
 
@@ -128,7 +128,7 @@ def seconds_per_step(
 ) -> float:
     """Time a few optimizer steps, as many as fit into ``patience`` seconds but at least two.
 
-    Of a step that would take long only a part is timed. Nothing is kept.
+    Of a step that would take long only a part is timed. No state is kept.
     """
     dtype = find_dtype(config.dtype, device)
     with torch.random.fork_rng(enabled=True):

@@ -28,7 +28,7 @@ class Forecast:
     epochs: float
     peak_memory_bytes: int
     overfitting: Literal["low", "medium", "high"]
-    """The risk that the text is learned by heart before the run ends."""
+    """The risk that the text is memorised before the run ends."""
 
 
 def forecast(run: Run, device: torch.device) -> Forecast:
@@ -38,12 +38,12 @@ def forecast(run: Run, device: torch.device) -> Forecast:
     tokens = steps * tokens_per_step(run.model_config, run.config)
     epochs = tokens / len(run.dataset.train)
     with torch.device("meta"):
-        weights = GPT(run.model_config).parameter_count()
+        parameters = GPT(run.model_config).parameter_count()
     return Forecast(
         steps=steps,
         seconds=run.config.time or steps * per_step,
         tokens_per_sec=tokens_per_step(run.model_config, run.config) / per_step,
-        tokens_per_weight=tokens / weights,
+        tokens_per_weight=tokens / parameters,
         epochs=epochs,
         peak_memory_bytes=peak_memory(run.model_config, run.config, device),
         overfitting=_overfitting(epochs, run.model_config.dropout),
@@ -51,15 +51,15 @@ def forecast(run: Run, device: torch.device) -> Forecast:
 
 
 def _overfitting(epochs: float, dropout: float) -> Literal["low", "medium", "high"]:
-    """Compare how often a text is read with how often a model with this dropout may read it."""
-    bearable = 6 + 120 * dropout
-    return "low" if epochs <= bearable else "medium" if epochs <= 3 * bearable else "high"
+    """Compare how often a text is read with how often one with this dropout can."""
+    tolerable = 6 + 120 * dropout
+    return "low" if epochs <= tolerable else "medium" if epochs <= 3 * tolerable else "high"
 
 
 def fit_memory(
     model_config: ModelConfig, config: TrainConfig, device: torch.device, available: int
 ) -> TrainConfig:
-    """Give ``config`` with micro-batches that fit into the ``available`` bytes of a CPU's memory.
+    """Return ``config`` with micro-batches that fit into the ``available`` bytes of a CPU's memory.
 
     Raises MachineError where not even single windows do. A GPU says so itself when it is full.
     """
@@ -81,16 +81,16 @@ def fit_memory(
 def _rough_memory(model: ModelConfig, config: TrainConfig) -> int:
     """Estimate ``peak_memory`` from above, without the second that its tools take to load."""
     with torch.device("meta"):
-        weights = GPT(model).parameter_count()
+        parameters = GPT(model).parameter_count()
     per_layer = 60 * model.n_embd + 8 * model.n_head * model.block_size
     per_token = model.n_layer * per_layer + 6 * model.vocab_size
-    return 4 * (8 * weights + config.batch_size * model.block_size * per_token)
+    return 4 * (8 * parameters + config.batch_size * model.block_size * per_token)
 
 
 def peak_memory(model_config: ModelConfig, config: TrainConfig, device: torch.device) -> int:
     """Estimate the memory in bytes that training takes, torch itself not counted.
 
-    Weights, gradients and optimizer states are known, and so are the copies that are being saved;
+    Parameters, gradients and optimizer states are known, and so are the copies that are being saved;
     what a step keeps for its backward pass is counted on tensors without numbers.
     """
     kept: dict[int, Tensor] = {}

@@ -110,12 +110,12 @@ class Optimizers:
                 group["lr"] = lr * group.get("multiple", 1.0)
 
     def zero_grad(self) -> None:
-        """Forget the gradients."""
+        """Drop the gradients."""
         for part in self.parts:
             part.zero_grad(set_to_none=True)
 
     def memory(self) -> int:
-        """Give the bytes that weights, gradients and moments take."""
+        """Return the bytes that parameters, gradients and moments take."""
         return sum(
             p.nbytes * (3 if isinstance(part, Muon) else 4)
             for part in self.parts
@@ -124,7 +124,7 @@ class Optimizers:
         )
 
     def state_dict(self) -> list[dict[str, Any]]:
-        """Give the state of every part: plain types and tensors."""
+        """Return the state of every part: plain types and tensors."""
         return [part.state_dict() for part in self.parts]
 
     def load_state_dict(self, states: list[dict[str, Any]]) -> None:
@@ -149,7 +149,7 @@ class Optimizers:
 
 
 def make_optimizers(model: GPT, config: TrainConfig) -> Optimizers:
-    """Give the optimizers that ``config`` asks for, with every parameter in exactly one group.
+    """Return the optimizers that ``config`` asks for, with every parameter in exactly one group.
 
     A GPT-2 under AdamW has nanoGPT's two groups in nanoGPT's order, so that its optimizer states
     load: first what is decayed (matrices and embeddings), then the rest. A relative table is a
@@ -176,7 +176,7 @@ def make_optimizers(model: GPT, config: TrainConfig) -> Optimizers:
         {"params": decayed, "weight_decay": config.weight_decay},
         {"params": free, "weight_decay": 0.0},
         {"params": tables, "weight_decay": 0.0, "multiple": rate},
-        # the decay keeps a small text from being learned by heart here, better than dropout does
+        # the decay keeps a small text from being memorised here, better than dropout does
         {"params": ngrams, "weight_decay": 3 * config.weight_decay, "multiple": rate},
     ]
     groups = groups[:2] + [group for group in groups[2:] if group["params"]]
@@ -190,7 +190,7 @@ def make_optimizers(model: GPT, config: TrainConfig) -> Optimizers:
 
 
 def fitted_learning_rate(optimizer: str, width: int, tokens_per_step: int) -> float:
-    """Give a peak learning rate for a model's width in channels and a step's size in tokens.
+    """Return a peak learning rate for a model's width in channels and a step's size in tokens.
 
     Muon's holds for every width, since its updates do; it grows as the root of the batch, up to
     where steps get too large (Malladi et al. 2022). AdamW's is nanoGPT's 0.001 for narrow models,

@@ -547,7 +547,7 @@ class TestSaving:
         Path("out/a/last.pt").write_bytes(b"torn")
         run = start("out/a", resume=True)
         assert run.start.step == 9
-        assert "going on from out/a/step-00000009.pt" in " ".join(run.notes)
+        assert "resuming from out/a/step-00000009.pt" in " ".join(run.notes)
         train(run)
         assert same(weights("out/a"), whole)
 
