@@ -10,6 +10,7 @@ from rich.markup import escape
 from nanogpt_cli.cli import ui
 from nanogpt_cli.config import tokens_per_step
 from nanogpt_cli.device import find_device, find_dtype
+from nanogpt_cli.model.factory import make_model
 from nanogpt_cli.model.gpt import GPT
 from nanogpt_cli.runs import BEST, RUNS
 from nanogpt_cli.text import printable
@@ -20,7 +21,7 @@ from nanogpt_cli.training.loop import EvalReport, Outcome, Reporter, Run, StepRe
 def describe(run: Run, device: torch.device) -> dict[str, Any]:
     """Give the facts of a run before its first step."""
     with torch.device("meta"):
-        model = GPT(run.model_config)
+        model = make_model(run.model_config)
     config = run.config
     return {
         "out_dir": str(run.out_dir),

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from nanogpt_cli.config import SampleConfig
 from nanogpt_cli.errors import CheckpointError
-from nanogpt_cli.model.gpt import GPT, KVCache
+from nanogpt_cli.model.gpt import GPT
 from nanogpt_cli.tokenizer.load import Tokenizer
 
 
@@ -25,14 +25,14 @@ class Decoder:
 
     def __init__(self, model: GPT) -> None:
         self.model = model.eval()
-        self._cache = KVCache(model)
+        self._cache = model.new_cache()
         self._cached: list[int] = []
 
     @torch.no_grad()
     def logits(self, ids: list[int]) -> Tensor:
         """Give the logits (V,) of the token that follows ``ids``; at most block_size of them."""
         known = _shared(self._cached, ids[:-1])
-        self._cache.length = known
+        self._cache.truncate(0, known)
         self._cached = self._cached[:known]  # all that is valid if the next line is interrupted
         device = self._cache.keys.device
         new = torch.tensor([ids[known:]], device=device)  # B, T

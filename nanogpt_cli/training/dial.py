@@ -18,7 +18,7 @@ from nanogpt_cli.config import ModelConfig, TrainConfig, tokens_per_step
 from nanogpt_cli.data.store import Dataset, training_batch
 from nanogpt_cli.device import autocast, find_dtype
 from nanogpt_cli.errors import MachineError
-from nanogpt_cli.model.gpt import GPT
+from nanogpt_cli.model.factory import make_model
 from nanogpt_cli.training.loop import (
     Run,
     TrainState,
@@ -112,7 +112,7 @@ def seconds_per_step(
     """
     dtype = find_dtype(config.dtype, device)
     with torch.random.fork_rng(enabled=True):
-        model = GPT(model_config).to(device)
+        model = make_model(model_config).to(device)
     state = TrainState(model, make_optimizers(model, config))
     per_sequence = model.flops_per_token() * model_config.block_size
     sequences = max(1, min(config.batch_size, int(_TRIAL_FLOPS / per_sequence)))
@@ -166,7 +166,7 @@ def forecast(run: Run, device: torch.device) -> Forecast:
     tokens = steps * tokens_per_step(run.model_config, run.config)
     epochs = tokens / len(run.dataset.train)
     with torch.device("meta"):
-        weights = GPT(run.model_config).parameter_count()
+        weights = make_model(run.model_config).parameter_count()
     return Forecast(
         steps=steps,
         seconds=run.config.time or steps * per_step,
@@ -209,7 +209,7 @@ def fit_memory(
 def _rough_memory(model: ModelConfig, config: TrainConfig) -> int:
     """Estimate ``peak_memory`` from above, without the second that its tools take to load."""
     with torch.device("meta"):
-        weights = GPT(model).parameter_count()
+        weights = make_model(model).parameter_count()
     per_layer = 60 * model.n_embd + 8 * model.n_head * model.block_size
     per_token = model.n_layer * per_layer + 6 * model.vocab_size
     return 4 * (8 * weights + config.batch_size * model.block_size * per_token)
@@ -229,7 +229,7 @@ def peak_memory(model_config: ModelConfig, config: TrainConfig, device: torch.de
 
     dtype = find_dtype(config.dtype, device)
     with FakeTensorMode(), torch.device(device):
-        model = GPT(model_config).train()
+        model = make_model(model_config).train()
         own = {p.untyped_storage()._cdata for p in model.parameters()}
         ids = torch.zeros(config.batch_size, model_config.block_size, dtype=torch.long)
         hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)

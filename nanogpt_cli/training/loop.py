@@ -39,6 +39,7 @@ from nanogpt_cli.errors import DivergedError, MachineError, UsageError, is_out_o
 from nanogpt_cli.evaluation.loss import Loss, evaluate_loss, token_byte_counts
 from nanogpt_cli.inference.engine import Decoder, Reply, sampling_generator, stream_reply
 from nanogpt_cli.logs import metrics
+from nanogpt_cli.model.factory import make_model
 from nanogpt_cli.model.gpt import GPT
 from nanogpt_cli.runs import BEST, LAST, LOCK, METRICS, saved_states
 from nanogpt_cli.training.optim import Optimizers, learning_rate, make_optimizers
@@ -288,7 +289,7 @@ class _Loop:
         self.precision = partial(autocast, device, self.dtype)
         self.signals = StopSignals()
         torch.manual_seed(config.seed)
-        model = GPT(run.model_config)
+        model = make_model(run.model_config)
         if run.start is not None:
             model.load_state_dict(run.start.model)
         model.to(device)

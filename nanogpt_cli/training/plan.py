@@ -27,6 +27,7 @@ from nanogpt_cli.data.store import Dataset, open_dataset
 from nanogpt_cli.device import available_memory, find_device
 from nanogpt_cli.errors import CheckpointError, DataError, UsageError
 from nanogpt_cli.files import stamp
+from nanogpt_cli.model.positions import crop_tables
 from nanogpt_cli.runs import BEST, LAST, RUNS, find_checkpoint, find_dataset, saved_states
 from nanogpt_cli.training import dial as budget
 from nanogpt_cli.training.loop import Run, refuse_existing
@@ -335,8 +336,7 @@ def _cropped(start: Checkpoint, config: ModelConfig) -> Checkpoint:
             f"--block-size {block} is more than the checkpoint's {start.config.block_size}",
             "leave --block-size out",
         )
-    tables = (migrate.WPE, migrate.RELATIVE)
-    model = {k: v[:block].clone() if k in tables else v for k, v in start.model.items()}
+    model = crop_tables(start.config, start.model, block)
     return replace(start, config=config, model=model)
 
 

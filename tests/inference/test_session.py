@@ -15,6 +15,7 @@ from nanogpt_cli.dialogue import ChatFormat, Turn, encode_prompt
 from nanogpt_cli.errors import CheckpointError
 from nanogpt_cli.inference import session
 from nanogpt_cli.inference.session import Session
+from nanogpt_cli.model.factory import make_model
 from nanogpt_cli.model.gpt import GPT
 from nanogpt_cli.tokenizer import load as tokenizer
 
@@ -32,7 +33,7 @@ def write():
         shape = {"block_size": 64, "n_layer": 2, "n_head": 2, "n_embd": 16,
                  "arch": "gpt2", "pos_embd": "default"} | shape  # fmt: skip
         config = ModelConfig(**shape, vocab_size=words.vocab_size)  # type: ignore[arg-type]
-        model = GPT(config)
+        model = make_model(config)
         with torch.no_grad():
             for p in model.parameters():
                 p.add_(torch.randn_like(p) * 0.3)

@@ -117,7 +117,7 @@ def test_memory_grows_with_model_batch_and_optimizer():
         return budget.peak_memory(replace(SMALL, **shape), config, CPU)
 
     states = (
-        4 * 4 * sum(p.numel() for p in budget.GPT(SMALL).parameters())
+        4 * 4 * sum(p.numel() for p in budget.make_model(SMALL).parameters())
     )  # weights, gradients and two moments, at the most
     assert memory(batch_size=1) > 0.8 * states
     assert memory(batch_size=80) - memory(batch_size=40) == pytest.approx(
