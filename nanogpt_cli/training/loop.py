@@ -37,7 +37,9 @@ from nanogpt_cli.data.store import Dataset, training_batch, training_starts
 from nanogpt_cli.device import autocast, find_device, find_dtype, try_compile
 from nanogpt_cli.errors import DivergedError, MachineError, UsageError, is_out_of_memory
 from nanogpt_cli.evaluation.loss import Loss, evaluate_loss, token_byte_counts
-from nanogpt_cli.inference.engine import Decoder, Reply, sampling_generator, stream_reply
+from nanogpt_cli.inference.engine import Decoder, stream_reply
+from nanogpt_cli.inference.sampling import sampling_generator
+from nanogpt_cli.inference.text_stream import Reply
 from nanogpt_cli.logs import metrics
 from nanogpt_cli.model.factory import make_model
 from nanogpt_cli.model.gpt import GPT

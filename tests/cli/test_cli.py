@@ -289,7 +289,7 @@ def test_a_long_prompt_is_cropped_and_said(nanogpt, trained):
     sampling = ("--max-tokens", "8", "--temperature", "0")
     code, out, err = nanogpt("chat", trained, "-p", "be " * 100, *sampling)  # row 49
     assert code == 0
-    assert "longer than the context: its last 16 tokens count" in err
+    assert "longer than the context: only its last 16 tokens are used" in err
     assert nanogpt("chat", trained, "-p", ("be " * 100)[-16:], *sampling) == (0, out, "")
 
 
