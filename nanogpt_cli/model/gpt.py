@@ -42,6 +42,9 @@ class LayerNorm(nn.Module):
 class CausalSelfAttention(nn.Module):
     """Multi-head attention in which no token sees a later one (Vaswani et al. 2017)."""
 
+    bounded_scores: ClassVar[bool] = False
+    """Whether scores stay small whatever is learned, and may be rounded."""
+
     def __init__(self, config: ModelConfig, layer: int) -> None:
         super().__init__()
         self.n_head, self.layer = config.n_head, layer
@@ -68,7 +71,8 @@ class CausalSelfAttention(nn.Module):
         q, k = turn(q), turn(k)
         if cache is not None:
             k, v = cache.extend(self.layer, k, v)  # B, H, S, D
-        y = attend(q, k, v, mask, self.attention_dropout if self.training else 0.0)  # B, H, T, D
+        dropout = self.attention_dropout if self.training else 0.0
+        y = attend(q, k, v, mask, dropout, self.bounded_scores)  # B, H, T, D
         y = self.c_proj(y.transpose(1, 2).reshape(x.shape))  # B, T, C
         return F.dropout(y, self.dropout, self.training)
 

@@ -26,14 +26,22 @@ def to_stream_type(x: Tensor) -> Tensor:
     return x
 
 
-def attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout: float = 0.0) -> Tensor:
+def attend(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    mask: Tensor | None,
+    dropout: float = 0.0,
+    bounded: bool = False,
+) -> Tensor:
     """Return softmax(q k^T / sqrt(D) + mask) v, for queries (B, H, T, D) and S keys and values.
 
     Without ``mask`` (1 or B, 1 or H, T, S) the last T of S tokens each see what is not after them.
-    ``dropout`` is applied to the weights of the values.
+    ``dropout`` is applied to the weights of the values. ``bounded`` scores are small whatever was
+    learned, as those of normalised queries and keys: they may be rounded to bfloat16.
     """
     if products_are_faster(q, mask):
-        return attend_by_products(q, k, v, mask, dropout)
+        return attend_by_products(q, k, v, mask, dropout, bounded)
     return attend_fused(q, k, v, mask, dropout)
 
 
@@ -58,7 +66,12 @@ def attend_fused(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout: 
 
 
 def attend_by_products(
-    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout: float
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    mask: Tensor | None,
+    dropout: float,
+    bounded: bool = False,
 ) -> Tensor:
     """Compute ``attend`` as two matrix products with a softmax between them."""
     B, H, T, D = q.shape
@@ -66,10 +79,39 @@ def attend_by_products(
     if mask is None:
         mask = torch.full((1, 1, T, S), -math.inf, device=q.device).triu(S - T + 1)
     q, k, v = (part.flatten(0, 1) for part in (q, k, v))  # B H, T or S, D
-    mask = mask.to(q.dtype).expand(B, H, T, S).flatten(0, 1)  # B H, T, S
-    scores = torch.baddbmm(mask, q, k.mT, alpha=1 / math.sqrt(D))
-    weights = F.dropout(scores.softmax(-1), dropout)
-    return (weights @ v).view(B, H, T, D)
+    if bounded or q.dtype != torch.bfloat16:
+        mask = mask.to(q.dtype).expand(B, H, T, S).flatten(0, 1)  # B H, T, S
+        weights = torch.baddbmm(mask, q, k.mT, alpha=1 / math.sqrt(D)).softmax(-1)
+    else:
+        mask = mask.float().expand(B, H, T, S).flatten(0, 1)
+        weights = _AttentionWeights.apply(q, k, mask)  # type: ignore[no-untyped-call]
+    return (F.dropout(weights, dropout) @ v).view(B, H, T, D)
+
+
+class _AttentionWeights(torch.autograd.Function):
+    """Weights in bfloat16 of scores in float32, where products in bfloat16 round their results.
+
+    Between 16 and 32 neighbours in bfloat16 are an eighth apart. The backward pass is in bfloat16,
+    as that of fused attention is: what it multiplies is not large.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, q: Tensor, k: Tensor, mask: Tensor) -> Tensor:
+        """Return the weights (B H, T, S) of queries and keys (B H, T or S, D)."""
+        ctx.scale = 1 / math.sqrt(q.size(-1))
+        with torch.autocast(q.device.type, enabled=False):
+            scores = torch.baddbmm(mask, q.float(), k.float().mT, alpha=ctx.scale)
+        weights = scores.softmax(-1).to(q.dtype)
+        ctx.save_for_backward(q, k, weights)
+        return weights
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return the gradients of queries, keys and, where it is trained, the mask."""
+        q, k, weights = ctx.saved_tensors
+        grad = torch.ops.aten._softmax_backward_data(grads[0], weights, -1, weights.dtype)
+        grad_q, grad_k = (grad @ k) * ctx.scale, (grad.mT @ q) * ctx.scale
+        return grad_q, grad_k, grad if ctx.needs_input_grad[2] else None
 
 
 def head_loss(

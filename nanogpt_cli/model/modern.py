@@ -75,6 +75,8 @@ class ModernAttention(CausalSelfAttention):
     Dropping scores costs more on a CPU than it brings.
     """
 
+    bounded_scores = True
+
     def __init__(self, config: ModelConfig, layer: int) -> None:
         super().__init__(config, layer)
         self.attention_dropout = 0.0

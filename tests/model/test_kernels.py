@@ -62,6 +62,45 @@ def test_a_row_may_have_a_mask_of_its_own(way):
     )
 
 
+def large_scores():
+    """Queries and keys with a large part that all share: scores of about 70."""
+    shared = 3 * torch.randn(1, 2, 1, 32)
+    q, k = (0.3 * torch.randn(1, 2, 64, 32) + shared for _ in range(2))
+    qkv = q, k, torch.randn(1, 2, 64, 32)
+    return [part.bfloat16().requires_grad_() for part in qkv]
+
+
+def distances(way, qkv, twin):
+    """How far values and gradients are from the twin's, as a part of their size."""
+    weights = torch.randn(1, 2, 64, 32)
+    with torch.autocast("cpu", torch.bfloat16):
+        y = way(*qkv)
+    got = [y, *torch.autograd.grad(y, qkv, weights.to(y.dtype))]
+    want = [twin, *torch.autograd.grad(twin, qkv, weights.double(), retain_graph=True)]
+    return [((a - b).norm() / b.norm()).item() for a, b in zip(got, want, strict=True)]
+
+
+@pytest.mark.parametrize("biased", [True, False])
+def test_large_scores_are_not_rounded_to_bfloat16(biased):
+    """From 64 to 128 bfloat16 has steps of a half: a weight could be wrong by a quarter."""
+    qkv, mask = large_scores(), bias(64, 64).requires_grad_() if biased else None
+    twin = naive_attention(*qkv, mask)
+    y, *gradients = distances(lambda *qkv: attend(*qkv, mask), qkv, twin)
+    assert y < 0.005
+    assert max(gradients) < 0.04
+    y, *gradients = distances(lambda *qkv: attend(*qkv, mask, bounded=True), qkv, twin)
+    assert y > 0.05
+    assert max(gradients) > 0.04
+
+
+def test_a_bias_is_trained_in_bfloat16_too():
+    q, k, v = queries_keys_values(9, 9, torch.bfloat16)
+    mask = bias(9, 9).requires_grad_()
+    got = torch.autograd.grad(attend(q, k, v, mask).float().square().sum(), mask)[0]
+    want = torch.autograd.grad(naive_attention(q, k, v, mask).square().sum(), mask)[0]
+    assert (got - want).norm() < 0.02 * want.norm()
+
+
 def test_products_are_taken_where_they_are_faster():
     half = torch.randn(1, 1, 16, 8, dtype=torch.bfloat16)
     trained = torch.zeros(1, 1, 16, 16, requires_grad=True)

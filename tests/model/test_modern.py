@@ -53,3 +53,13 @@ def test_without_ngrams_only_single_tokens_are_embedded(tiny):
     assert model.ngram is None
     assert not any("ngram" in name for name in model.state_dict())
     assert model(torch.randint(0, 37, (1, 16))).isfinite().all()
+
+
+def test_normalised_queries_and_keys_bound_the_scores(tiny):
+    """What attention in bfloat16 relies on: at most sqrt(D), whatever the parameters."""
+    model = tiny(arch="modern")
+    attention = model.transformer.h[0].attn
+    assert attention.bounded_scores
+    assert not tiny().transformer.h[0].attn.bounded_scores
+    q, k, _ = attention.heads(1000 * torch.randn(2, 16, 16))
+    assert (q @ k.mT / 8**0.5).abs().max() <= 8**0.5 + 1e-3
