@@ -115,7 +115,7 @@ class ModelConfig:
         8192,
         "With --arch modern: rows of each table of n-gram embeddings; 0 is none.",
         min=0,
-        max=2**31,
+        max=2**24,  # as many as their hash reaches
     )
     vocab_size: int = field(default=50304, metadata={"bounds": {"min": 1, "max": 2**31}})
     gelu: Gelu = "erf"

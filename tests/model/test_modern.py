@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from nanogpt_cli.config import ModelConfig
+from nanogpt_cli.errors import UsageError
 from nanogpt_cli.model.factory import make_model
 
 
@@ -63,3 +64,10 @@ def test_normalised_queries_and_keys_bound_the_scores(tiny):
     assert not tiny().transformer.h[0].attn.bounded_scores
     q, k, _ = attention.heads(1000 * torch.randn(2, 16, 16))
     assert (q @ k.mT / 8**0.5).abs().max() <= 8**0.5 + 1e-3
+
+
+def test_no_more_ngram_rows_than_the_hash_reaches():
+    """Its 24 bits name 2**24 rows; more would be paid for and never used."""
+    assert ModelConfig(arch="modern", ngram_rows=2**24).ngram_rows == 2**24
+    with pytest.raises(UsageError, match="--ngram-rows 16777217 is out of range"):
+        ModelConfig(arch="modern", ngram_rows=2**24 + 1)
