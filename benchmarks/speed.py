@@ -28,11 +28,12 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from nanogpt_cli.config import Arch, ModelConfig, Optimizer, PosEmbd, TrainConfig
+from nanogpt_cli.config import Arch, ModelConfig, Optimizer, TrainConfig
 from nanogpt_cli.data.store import Tokens, training_batch
 from nanogpt_cli.device import autocast, find_device
-from nanogpt_cli.model.gpt import GPT
+from nanogpt_cli.model.factory import make_model
 from nanogpt_cli.model.kernels import head_loss
+from nanogpt_cli.registry import POSITIONS
 from nanogpt_cli.training.batches import Batches
 from nanogpt_cli.training.optim import make_optimizers
 from nanogpt_cli.training.parallel import Parallel
@@ -70,7 +71,7 @@ def our_step(
 ) -> Any:
     """Give a function that makes one training step of ours."""
     torch.manual_seed(0)
-    model = GPT(config).to(DEVICE)
+    model = make_model(config).to(DEVICE)
     settings = TrainConfig(optimizer=optimizer, batch_size=batch_size)
     state = TrainState(model, make_optimizers(model, settings))
     batches = Batches(random_tokens(config), config, settings, Parallel(DEVICE))
@@ -165,7 +166,7 @@ def show_steps(args: argparse.Namespace) -> None:
         if args.nanogpt:
             steps["nanoGPT"] = nanogpt_step(args.nanogpt, config, batch_size)
         seconds = compare(steps)
-        flops = GPT(config).flops_per_token() * batch_size * config.block_size
+        flops = make_model(config).flops_per_token() * batch_size * config.block_size
         base = seconds.get("nanoGPT", seconds["transformers"])
         print(f"\n{name}: {config.n_layer} layers, {config.n_embd} wide, {batch_size} x "
               f"{config.block_size} tokens")  # fmt: skip
@@ -180,15 +181,14 @@ def show_steps(args: argparse.Namespace) -> None:
 def show_positions(args: argparse.Namespace) -> None:
     """Compare the position embeddings."""
     arches: tuple[tuple[Arch, Optimizer], ...] = (("gpt2", "adamw"), ("modern", "muon"))
-    kinds: tuple[PosEmbd, ...] = ("default", "rope", "relative")
     for arch, optimizer in arches:
         for dtype in (torch.float32, torch.bfloat16):
             steps = {
-                str(kind): our_step(
+                kind: our_step(
                     ModelConfig(256, 4, 4, 128, 0.0, False, kind, arch, vocab_size=65),
                     8, dtype, optimizer,
                 )
-                for kind in kinds
+                for kind in POSITIONS
             }  # fmt: skip
             seconds = compare(steps)
             told = ", ".join(

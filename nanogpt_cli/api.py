@@ -146,9 +146,7 @@ def load(name: str | Path | None = None, *, device: str = "auto") -> Model:
     return Model(load_model(path, device))
 
 
-def prepare(
-    *inputs: str | Path, out: str | Path | None = None, **settings: Any
-) -> "PrepareResult":
+def prepare(*inputs: str | Path, out: str | Path | None = None, **settings: Any) -> "PrepareResult":
     """Turn text or dialogues into a dataset, as ``nanogpt prepare`` does.
 
     ``inputs`` are files, folders or globs; without any it is the demo corpus. ``settings`` are the

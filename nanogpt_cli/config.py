@@ -11,8 +11,8 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from nanogpt_cli.errors import UsageError
+from nanogpt_cli.registry import POSITIONS
 
-PosEmbd = Literal["default", "rope", "relative"]
 Arch = Literal["gpt2", "modern"]
 Gelu = Literal["erf", "tanh"]
 Norm = Literal["layer", "rms"]
@@ -105,7 +105,7 @@ class ModelConfig:
     n_embd: int = setting(128, "Width of the model; a multiple of the heads.", min=1, max=2**20)
     dropout: float = setting(0.0, "Dropout probability.", min=0, below=1)
     bias: bool = setting(False, "Biases in Linear and LayerNorm, as GPT-2 has them.")
-    pos_embd: PosEmbd = setting(
+    pos_embd: str = setting(
         "rope", "Position embedding: default (learned table), rope (rotary), relative (bias)."
     )
     arch: Arch = setting(
@@ -115,7 +115,7 @@ class ModelConfig:
         8192,
         "With --arch modern: rows of each table of n-gram embeddings; 0 is none.",
         min=0,
-        max=2**31,
+        max=2**24,  # as many as their hash reaches
     )
     vocab_size: int = field(default=50304, metadata={"bounds": {"min": 1, "max": 2**31}})
     gelu: Gelu = "erf"
@@ -127,6 +127,7 @@ class ModelConfig:
     def __post_init__(self) -> None:
         """Check that such a model can be built."""
         check_ranges(self)
+        POSITIONS.check(self.pos_embd)
         if self.n_embd % self.n_head:
             near = max(1, round(self.n_embd / self.n_head)) * self.n_head
             raise UsageError(

@@ -20,6 +20,7 @@ from nanogpt_cli.config import NANOGPT_DEFAULTS, ModelConfig, TrainConfig
 from nanogpt_cli.data.store import nanogpt_tokenizer, open_dataset
 from nanogpt_cli.dialogue import ChatFormat
 from nanogpt_cli.errors import CheckpointError, DataError
+from nanogpt_cli.model import factory
 from nanogpt_cli.model.gpt import GPT
 from nanogpt_cli.runs import dataset_file
 from nanogpt_cli.tokenizer import load as tokenizer
@@ -291,7 +292,7 @@ def _shapes(checkpoint: Checkpoint, path: Path) -> dict[str, torch.Size]:
         raise CheckpointError(f"{problem}: it has no {config.n_layer} layers", "take another copy")
     try:
         with torch.device("meta"):
-            return {name: p.shape for name, p in GPT(config).state_dict().items()}
+            return {name: p.shape for name, p in factory.make_model(config).state_dict().items()}
     except RuntimeError as error:  # sizes that no tensor can have
         raise CheckpointError(problem, "take another copy") from error
 
@@ -386,7 +387,7 @@ def load(path: Path, data_dir: Path | None = None) -> Checkpoint:
 def make_model(checkpoint: Checkpoint, device: torch.device | None = None) -> GPT:
     """Build the model of a checkpoint, in float32 and in evaluation mode."""
     with torch.device("meta"):
-        model = GPT(checkpoint.config)
+        model = factory.make_model(checkpoint.config)
     model.load_state_dict(checkpoint.model, assign=True)
     model.tie_weights()
     return model.to(device or "cpu", torch.float32).eval()

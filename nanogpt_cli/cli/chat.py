@@ -18,8 +18,8 @@ from nanogpt_cli.text import printable, valid_text
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
 
-    from nanogpt_cli.inference.engine import Reply
     from nanogpt_cli.inference.session import Session
+    from nanogpt_cli.inference.text_stream import Reply
 
 
 @with_settings(sampling=SampleConfig)

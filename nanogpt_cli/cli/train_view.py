@@ -10,6 +10,7 @@ from rich.markup import escape
 from nanogpt_cli.cli import ui
 from nanogpt_cli.config import tokens_per_step
 from nanogpt_cli.device import find_device, find_dtype
+from nanogpt_cli.model.factory import make_model
 from nanogpt_cli.model.gpt import GPT
 from nanogpt_cli.runs import BEST, RUNS
 from nanogpt_cli.text import printable
@@ -21,7 +22,7 @@ from nanogpt_cli.training.run import Outcome, Run
 def describe(run: Run, device: torch.device) -> dict[str, Any]:
     """Return the facts of a run before its first step."""
     with torch.device("meta"):
-        model = GPT(run.model_config)
+        model = make_model(run.model_config)
     config = run.config
     return {
         "out_dir": str(run.out_dir),
@@ -146,7 +147,11 @@ class TrainView(Reporter):
             quoted = printable(shlex.quote(str(folder)))
             ui.say(f"resume with:  nanogpt train --init-from resume --out-dir {quoted}")
             return
-        why = f" (stopped early: no improvement in {self._run.config.patience} evaluations)" if outcome.reason == "patience" else ""
+        why = (
+            f" (stopped early: no improvement in {self._run.config.patience} evaluations)"
+            if outcome.reason == "patience"
+            else ""
+        )
         best = f", best val loss {outcome.best_val_loss:.4f}" if outcome.best_val_loss else ""
         ui.say(f"done in {_clock(outcome.seconds)}{why}{best}: {printable(folder / BEST)}")
         ui.say(f"talk to it:  nanogpt chat {chat}")

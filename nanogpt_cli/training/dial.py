@@ -17,7 +17,7 @@ from torch import nn
 from nanogpt_cli.config import ModelConfig, TrainConfig, tokens_per_step
 from nanogpt_cli.data.store import Dataset
 from nanogpt_cli.device import autocast, compiles, find_dtype, try_compile
-from nanogpt_cli.model.gpt import GPT
+from nanogpt_cli.model.factory import make_model
 from nanogpt_cli.training.batches import Batches
 from nanogpt_cli.training.optim import make_optimizers
 from nanogpt_cli.training.parallel import Parallel
@@ -132,7 +132,7 @@ def seconds_per_step(
     """
     dtype = find_dtype(config.dtype, device)
     with torch.random.fork_rng(enabled=True):
-        model = GPT(model_config).to(device)
+        model = make_model(model_config).to(device)
     state = TrainState(model, make_optimizers(model, config))
     per_sequence = model.flops_per_token() * model_config.block_size
     sequences = max(1, min(config.batch_size, int(_TRIAL_FLOPS / per_sequence)))

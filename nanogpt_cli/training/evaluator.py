@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from nanogpt_cli.config import ModelConfig, SampleConfig, TrainConfig
 from nanogpt_cli.data.store import Dataset, Tokens
 from nanogpt_cli.evaluation.loss import Loss, evaluate_loss, token_byte_counts
-from nanogpt_cli.inference.engine import Decoder, Reply, sampling_generator, stream_reply
+from nanogpt_cli.inference.engine import Decoder, stream_reply
+from nanogpt_cli.inference.sampling import sampling_generator
+from nanogpt_cli.inference.text_stream import Reply
 from nanogpt_cli.training.clock import Clock
 from nanogpt_cli.training.guard import Guard
 from nanogpt_cli.training.parallel import Parallel

@@ -10,7 +10,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from nanogpt_cli.config import ModelConfig, TrainConfig, tokens_per_step
 from nanogpt_cli.device import autocast, find_dtype
 from nanogpt_cli.errors import MachineError
-from nanogpt_cli.model.gpt import GPT
+from nanogpt_cli.model.factory import make_model
 from nanogpt_cli.training.batches import smaller_micro_batches
 from nanogpt_cli.training.dial import seconds_per_step
 from nanogpt_cli.training.optim import make_optimizers
@@ -38,7 +38,7 @@ def forecast(run: Run, device: torch.device) -> Forecast:
     tokens = steps * tokens_per_step(run.model_config, run.config)
     epochs = tokens / len(run.dataset.train)
     with torch.device("meta"):
-        parameters = GPT(run.model_config).parameter_count()
+        parameters = make_model(run.model_config).parameter_count()
     return Forecast(
         steps=steps,
         seconds=run.config.time or steps * per_step,
@@ -81,7 +81,7 @@ def fit_memory(
 def _rough_memory(model: ModelConfig, config: TrainConfig) -> int:
     """Estimate ``peak_memory`` from above, without the second that its tools take to load."""
     with torch.device("meta"):
-        parameters = GPT(model).parameter_count()
+        parameters = make_model(model).parameter_count()
     per_layer = 60 * model.n_embd + 8 * model.n_head * model.block_size
     per_token = model.n_layer * per_layer + 6 * model.vocab_size
     return 4 * (8 * parameters + config.batch_size * model.block_size * per_token)
@@ -101,7 +101,7 @@ def peak_memory(model_config: ModelConfig, config: TrainConfig, device: torch.de
 
     dtype = find_dtype(config.dtype, device)
     with FakeTensorMode(), torch.device(device):
-        model = GPT(model_config).train()
+        model = make_model(model_config).train()
         own = {p.untyped_storage()._cdata for p in model.parameters()}
         ids = torch.zeros(config.batch_size, model_config.block_size, dtype=torch.long)
         hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor)

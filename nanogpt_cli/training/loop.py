@@ -13,11 +13,11 @@ from functools import partial
 import torch
 from torch import nn
 
-from nanogpt_cli.checkpoint.migrations import make_model
+from nanogpt_cli.checkpoint.migrations import make_model as build_model
 from nanogpt_cli.config import TrainConfig
 from nanogpt_cli.device import autocast, compiles, find_device, find_dtype, try_compile
 from nanogpt_cli.errors import DivergedError, MachineError, is_out_of_memory
-from nanogpt_cli.model.gpt import GPT
+from nanogpt_cli.model.factory import make_model
 from nanogpt_cli.training.batches import Batches, smaller_micro_batches
 from nanogpt_cli.training.clock import Clock
 from nanogpt_cli.training.evaluator import Evaluator
@@ -223,9 +223,9 @@ def _make_state(run: Run, parallel: Parallel, dtype: torch.dtype) -> TrainState:
     """Build the model, from its seed or from a checkpoint, and its optimizers."""
     if run.start is None:
         torch.manual_seed(run.config.seed)
-        model = GPT(run.model_config).to(parallel.device)
+        model = make_model(run.model_config).to(parallel.device)
     else:
-        model = make_model(run.start, parallel.device).train()
+        model = build_model(run.start, parallel.device).train()
         run.start.model.clear()  # they are the model's now, and kept once
     scaler = torch.amp.GradScaler() if dtype == torch.float16 else None
     return TrainState(model, make_optimizers(model, run.config), scaler)

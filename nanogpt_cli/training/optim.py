@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nanogpt_cli.config import TrainConfig
 from nanogpt_cli.device import cpu_has_bfloat16
@@ -156,28 +156,18 @@ def make_optimizers(model: GPT, config: TrainConfig) -> Optimizers:
     bias and not decayed.
     """
     muon = config.optimizer == "muon"
-    modern = model.config.arch == "modern"
-    matrices, tables, ngrams, decayed, free = [], [], [], [], []
-    for name, p in model.named_parameters():
-        if muon and p.dim() == 2 and name.startswith("transformer.h."):
-            matrices.append(p)
-        elif name.startswith("transformer.ngram."):
-            ngrams.append(p)
-        elif p is model.transformer.wte.weight and (muon or modern):
-            tables.append(p)
-        elif p.dim() >= 2 and "relative_embeddings" not in name:
-            decayed.append(p)
-        else:
-            free.append(p)
-    # The modern arrangement's embeddings are about 50 times as large as GPT-2's and move as much
-    # faster; GPT-2's table is its head too, which bears less than Muon's matrices do.
-    rate = 15.0 if modern else 0.25
+    of: dict[str, list[nn.Parameter]] = defaultdict(list)
+    for role, p in model.roles():
+        if not muon and (role == "matrix" or (role == "token" and model.tied_head)):
+            role = "decayed"
+        of[role].append(p)
+    rate = model.embedding_rate
     groups: list[dict[str, Any]] = [
-        {"params": decayed, "weight_decay": config.weight_decay},
-        {"params": free, "weight_decay": 0.0},
-        {"params": tables, "weight_decay": 0.0, "multiple": rate},
+        {"params": of["decayed"], "weight_decay": config.weight_decay},
+        {"params": of["free"], "weight_decay": 0.0},
+        {"params": of["token"], "weight_decay": 0.0, "multiple": rate},
         # the decay keeps a small text from being memorised here, better than dropout does
-        {"params": ngrams, "weight_decay": 3 * config.weight_decay, "multiple": rate},
+        {"params": of["ngram"], "weight_decay": 3 * config.weight_decay, "multiple": rate},
     ]
     groups = groups[:2] + [group for group in groups[2:] if group["params"]]
     betas = (config.beta1, config.beta2)
@@ -185,7 +175,7 @@ def make_optimizers(model: GPT, config: TrainConfig) -> Optimizers:
     if not muon:
         return Optimizers(adam)
     return Optimizers(
-        adam, Muon(matrices, lr=config.learning_rate, weight_decay=config.weight_decay)
+        adam, Muon(of["matrix"], lr=config.learning_rate, weight_decay=config.weight_decay)
     )
 
 

@@ -13,6 +13,7 @@ from nanogpt_cli.config import ModelConfig, config_fields, flag
 from nanogpt_cli.data.store import Dataset
 from nanogpt_cli.errors import CheckpointError, UsageError
 from nanogpt_cli.files import stamp
+from nanogpt_cli.model.positions import crop_tables
 from nanogpt_cli.runs import LAST, RUNS, find_checkpoint, saved_states
 
 _DOWNLOADS = ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")
@@ -109,6 +110,5 @@ def cropped(start: Checkpoint, config: ModelConfig) -> Checkpoint:
             f"--block-size {block} is more than the checkpoint's {start.config.block_size}",
             "leave --block-size out",
         )
-    tables = (migrations.WPE, migrations.RELATIVE)
-    model = {k: v[:block].clone() if k in tables else v for k, v in start.model.items()}
+    model = crop_tables(start.config, start.model, block)
     return replace(start, config=config, model=model)

@@ -20,7 +20,7 @@ from old_checkpoints import (
 from nanogpt_cli.checkpoint import migrations as migrate
 from nanogpt_cli.config import ModelConfig, TrainConfig
 from nanogpt_cli.errors import CheckpointError, DataError
-from nanogpt_cli.model.gpt import GPT
+from nanogpt_cli.model.factory import make_model
 from nanogpt_cli.training.optim import make_optimizers
 
 IDS = torch.arange(32).view(2, 16)
@@ -40,7 +40,7 @@ def expected(content, **settings):
     """The logits of the old weights, put into a model without any migration."""
     args = {k: v for k, v in content["model_args"].items() if k != "pos_embd"}
     kind = {"arch": "gpt2", "pos_embd": "default", **settings}
-    model = GPT(ModelConfig(**args, **kind)).eval()
+    model = make_model(ModelConfig(**args, **kind)).eval()
     model.load_state_dict(content["model"])
     with torch.no_grad():
         return model(IDS)
@@ -76,7 +76,7 @@ def test_it_keeps_nanogpts_training_settings_but_not_its_machine():
 def test_its_optimizer_goes_on_with_the_right_moments(bias):
     content = nanogpt_content(bias=bias)
     checkpoint, _ = upgrade(content)
-    model = GPT(checkpoint.config)
+    model = make_model(checkpoint.config)
     model.load_state_dict(checkpoint.model)
     optimizers = make_optimizers(model, TrainConfig(optimizer="adamw"))
     optimizers.load_state_dict(checkpoint.training["optimizers"])
@@ -255,7 +255,9 @@ def test_what_may_be_missing_may_be_missing(missing):
 def test_the_modern_block_of_version_1_stays_what_it_was():
     """Version 1 knew neither the choice of norm nor n-grams: RMSNorm and none, it was."""
     torch.manual_seed(0)
-    model = GPT(ModelConfig(16, 2, 2, 16, vocab_size=37, arch="modern", norm="rms", ngram_rows=0))
+    model = make_model(
+        ModelConfig(16, 2, 2, 16, vocab_size=37, arch="modern", norm="rms", ngram_rows=0)
+    )
     with torch.no_grad():
         for p in model.parameters():
             p.add_(torch.randn_like(p) * 0.1)

@@ -164,7 +164,7 @@ def test_the_earlier_projects_command_works_verbatim(nanogpt, text_data):
         (["train", "--learning-rate", "nan"], 2, "--learning-rate nan", "finite|above"),  # 19
         (["train", "--learning-rate", "inf"], 2, "--learning-rate inf", "finite|above"),
         (["train", "--dropout=1"], 2, "--dropout 1.0", "below 1"),
-        (["train", "--pos-embd", "sinus"], 2, "sinus", "help"),
+        (["train", "--pos-embd", "sinus"], 2, "sinus", "choose one of"),
         (["train", "--compile=maybe"], 2, "neither True nor False", "--compile"),
         (["train", "--data-dir", "nowhere"], 3, "nowhere", "nanogpt prepare"),
         (["train", "--preset", "huge"], 2, "huge", "quick"),
@@ -289,7 +289,7 @@ def test_a_long_prompt_is_cropped_and_said(nanogpt, trained):
     sampling = ("--max-tokens", "8", "--temperature", "0")
     code, out, err = nanogpt("chat", trained, "-p", "be " * 100, *sampling)  # row 49
     assert code == 0
-    assert "longer than the context: its last 16 tokens count" in err
+    assert "longer than the context: only its last 16 tokens are used" in err
     assert nanogpt("chat", trained, "-p", ("be " * 100)[-16:], *sampling) == (0, out, "")
 
 

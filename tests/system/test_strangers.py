@@ -672,7 +672,7 @@ def test_weights_too_large_to_count_with_are_named(tiny, nanogpt):
     torch.save(content, "large.pt")
     code, _, err = nanogpt("chat", "large.pt", "-p", "to")
     assert code == 4
-    assert "large.pt: the model computes no finite numbers" in err
+    assert "large.pt: the model's output for this text is not finite" in err
 
 
 def test_names_in_an_archive_lead_nowhere(tiny, nanogpt):

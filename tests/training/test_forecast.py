@@ -10,7 +10,7 @@ import torch
 
 from nanogpt_cli.config import ModelConfig, TrainConfig, tokens_per_step
 from nanogpt_cli.errors import MachineError
-from nanogpt_cli.model.gpt import GPT
+from nanogpt_cli.model.factory import make_model
 from nanogpt_cli.training import forecast, plan
 from nanogpt_cli.training.plan import Request, make_run
 
@@ -42,7 +42,7 @@ def test_memory_grows_with_model_batch_and_optimizer():
         return forecast.peak_memory(replace(SMALL, **shape), config, CPU)
 
     states = (
-        4 * 4 * sum(p.numel() for p in GPT(SMALL).parameters())
+        4 * 4 * sum(p.numel() for p in make_model(SMALL).parameters())
     )  # weights, gradients and two moments, at the most
     assert memory(batch_size=1) > 0.8 * states
     assert memory(batch_size=80) - memory(batch_size=40) == pytest.approx(

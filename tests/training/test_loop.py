@@ -16,7 +16,7 @@ from nanogpt_cli.config import TrainConfig
 from nanogpt_cli.data.store import training_batch
 from nanogpt_cli.errors import DivergedError, MachineError, UsageError
 from nanogpt_cli.evaluation.loss import evaluate_loss, token_byte_counts
-from nanogpt_cli.model.gpt import GPT
+from nanogpt_cli.model.factory import make_model
 from nanogpt_cli.training.batches import Batches, smaller_micro_batches
 from nanogpt_cli.training.guard import Guard
 from nanogpt_cli.training.loop import train
@@ -704,7 +704,7 @@ class TestScaledGradients:
     @pytest.fixture
     def parts(self):
         run = start()
-        model = GPT(run.model_config)
+        model = make_model(run.model_config)
         self.state = TrainState(model, make_optimizers(model, run.config))
         batches = Batches(run.dataset.train, run.model_config, run.config, Parallel(CPU))
         weight = dict(model.named_parameters())["transformer.h.0.attn.c_attn.weight"]

@@ -17,7 +17,7 @@ from nanogpt_cli.configfile import read_config
 from nanogpt_cli.data.store import open_dataset
 from nanogpt_cli.data.write import PrepareOptions, prepare
 from nanogpt_cli.errors import CheckpointError, DataError, UsageError
-from nanogpt_cli.model.gpt import GPT
+from nanogpt_cli.model.factory import make_model
 from nanogpt_cli.tokenizer import load as tokenizer
 from nanogpt_cli.training.loop import train
 from nanogpt_cli.training.plan import Request, make_run
@@ -38,7 +38,7 @@ def write_checkpoint(path, data_dir="data/hamlet", **settings) -> Checkpoint:
     config = ModelConfig(**{**SMALL, "vocab_size": data.vocab_size, **settings})
     checkpoint = Checkpoint(
         config=config,
-        model=GPT(config).state_dict(),
+        model=make_model(config).state_dict(),
         tokenizer=data.tokenizer.to_dict(),
         data={"folder": str(data.folder), "fingerprint": data.fingerprint},
         train_config=asdict(TrainConfig(max_iters=50, seed=7)),
@@ -99,7 +99,7 @@ def test_the_command_line_is_stronger_than_the_file(text_data, capsys):
         arch="gpt2", pos_embd="default",
     )  # fmt: skip
     document = json.loads(capsys.readouterr().out)
-    assert document["parameters"] == GPT(expected).parameter_count()
+    assert document["parameters"] == make_model(expected).parameter_count()
     assert not Path("out").exists()
 
 
@@ -272,7 +272,7 @@ def test_gpt2s_vocabulary_grows_by_the_tags_of_dialogues():
     Path("talk.txt").write_text(line * 50)
     prepare(PrepareOptions(("talk.txt",), Path("data/talk"), tokenizer="gpt2"))
     config = ModelConfig(**SMALL, vocab_size=50257)
-    gpt2 = Checkpoint(config, GPT(config).state_dict(), tokenizer.default_gpt2().to_dict())
+    gpt2 = Checkpoint(config, make_model(config).state_dict(), tokenizer.default_gpt2().to_dict())
     gpt2.save(Path("gpt2.pt"))
     run = plan(init_from="gpt2.pt")
     assert run.model_config.vocab_size == run.dataset.vocab_size == 50260
