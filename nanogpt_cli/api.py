@@ -6,8 +6,8 @@
     nanogpt.train(time="10m", on_step=lambda step: print(step.loss))
     print(nanogpt.load().complete("Once upon a time"))
 
-Settings have the names and defaults of the command line, errors are those of ``errors``, and nothing
-is printed. torch loads inside the functions that need it.
+Settings have the names and defaults of the command line, errors are those of ``errors``, and
+nothing is printed. torch loads inside the functions that need it.
 """
 
 from collections.abc import Callable, Iterator, Sequence

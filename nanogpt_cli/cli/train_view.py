@@ -50,7 +50,8 @@ def plan(run: Run) -> dict[str, Any]:
         "time": f"{_clock(expected.seconds)}, {expected.steps:,} steps, "
         f"{expected.tokens_per_sec:,.0f} tokens/s (a few steps were timed)",
         "memory": f"about {expected.peak_memory_bytes / 1e9:.1f} GB, torch itself not counted",
-        "reading": f"{expected.epochs:.1f} times the text, {per_parameter:.2g} tokens per parameter; "
+        "reading": f"{expected.epochs:.1f} times the text, {per_parameter:.2g} tokens per "
+        "parameter; "
         f"risk of overfitting: {expected.overfitting}",
     }
     _show_rows(rows)

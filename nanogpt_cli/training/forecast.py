@@ -90,8 +90,8 @@ def _rough_memory(model: ModelConfig, config: TrainConfig) -> int:
 def peak_memory(model_config: ModelConfig, config: TrainConfig, device: torch.device) -> int:
     """Estimate the memory in bytes that training takes, torch itself not counted.
 
-    Parameters, gradients and optimizer states are known, and so are the copies that are being saved;
-    what a step keeps for its backward pass is counted on tensors without numbers.
+    Parameters, gradients and optimizer states are known, and so are the copies that are being
+    saved; what a step keeps for its backward pass is counted on tensors without numbers.
     """
     kept: dict[int, Tensor] = {}
 
