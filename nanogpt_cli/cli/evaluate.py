@@ -13,7 +13,7 @@ from nanogpt_cli.errors import CheckpointError, DataError
 from nanogpt_cli.text import printable
 
 if TYPE_CHECKING:
-    from nanogpt_cli.checkpoint.torchfile import Checkpoint
+    from nanogpt_cli.checkpoint.schema import Checkpoint
     from nanogpt_cli.data.store import Tokens
     from nanogpt_cli.tokenizer.load import Tokenizer
 
@@ -49,7 +49,8 @@ def evaluate(
 
 def _measure(name: str | None, data: str | None, device: str) -> dict[str, Any]:
     """Evaluate one model, in float32."""
-    from nanogpt_cli.checkpoint import migrations as migrate
+    from nanogpt_cli.checkpoint.load import load_checkpoint
+    from nanogpt_cli.checkpoint.weights import build_model
     from nanogpt_cli.device import find_device
     from nanogpt_cli.evaluation.loss import evaluate_loss, token_byte_counts
     from nanogpt_cli.runs import find_checkpoint, unsaved_run
@@ -57,11 +58,11 @@ def _measure(name: str | None, data: str | None, device: str) -> dict[str, Any]:
     path = find_checkpoint(name)
     if name is None and (newer := unsaved_run()):
         ui.note(f"{newer} has no checkpoint yet, this is {path}")
-    checkpoint = migrate.load(path)
+    checkpoint = load_checkpoint(path)
     where, tokens, words = _text(checkpoint, path, data)
     if len(tokens) < 2:
         raise DataError(f"{where} has too little text to evaluate", "name a longer one: --data")
-    model = migrate.make_model(checkpoint, find_device(device))
+    model = build_model(checkpoint, find_device(device))
     counts = token_byte_counts(words, checkpoint.config.vocab_size)
     with ui.progress() as bar:
         task = bar.add_task(f"evaluating {ui.escape(printable(path))}", total=len(tokens), note="")

@@ -25,7 +25,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from nanogpt_cli import __version__, files
-from nanogpt_cli.checkpoint.torchfile import Checkpoint
+from nanogpt_cli.checkpoint.schema import Checkpoint
 from nanogpt_cli.config import (
     ModelConfig,
     SampleConfig,

@@ -12,8 +12,8 @@ from typing import Any
 
 import torch
 
-from nanogpt_cli.checkpoint import migrations as migrate
-from nanogpt_cli.checkpoint.torchfile import Checkpoint
+from nanogpt_cli.checkpoint.load import load_checkpoint
+from nanogpt_cli.checkpoint.schema import HEAD, RELATIVE, WPE, WTE, Checkpoint
 from nanogpt_cli.config import (
     PRESETS,
     ModelConfig,
@@ -153,7 +153,7 @@ def _last_good(path: Path, notes: list[str]) -> tuple[Path, Checkpoint, object]:
     for candidate in others or [path]:
         was = stamp(candidate)
         try:
-            start = migrate.load(candidate)
+            start = load_checkpoint(candidate)
         except CheckpointError as error:
             first = first or error
             continue
@@ -260,7 +260,7 @@ def _initial(init_from: str) -> Checkpoint | None:
             f"--init-from {init_from} would download weights, and nanogpt opens no connection",
             "download the model's folder (config.json, model.safetensors) and name that folder",
         )
-    return migrate.load(find_checkpoint(init_from))
+    return load_checkpoint(find_checkpoint(init_from))
 
 
 _DOWNLOADS = ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")
@@ -305,7 +305,7 @@ def _grown(start: Checkpoint, more: int) -> Checkpoint:
     """Give a checkpoint's vocabulary ``more`` tokens, each the mean of all (Hewitt 2021)."""
     tables = {
         name: torch.cat([old, old.mean(0, keepdim=True).expand(more, -1)])
-        for name in (migrate.WTE, migrate.HEAD)
+        for name in (WTE, HEAD)
         for old in [start.model[name]]
     }
     config = replace(start.config, vocab_size=start.config.vocab_size + more)
@@ -335,7 +335,7 @@ def _cropped(start: Checkpoint, config: ModelConfig) -> Checkpoint:
             f"--block-size {block} is more than the checkpoint's {start.config.block_size}",
             "leave --block-size out",
         )
-    tables = (migrate.WPE, migrate.RELATIVE)
+    tables = (WPE, RELATIVE)
     model = {k: v[:block].clone() if k in tables else v for k, v in start.model.items()}
     return replace(start, config=config, model=model)
 

@@ -26,8 +26,8 @@ import pytest
 from old_checkpoints import nanogpt_content, save
 
 from nanogpt_cli import cli, files
-from nanogpt_cli.checkpoint import migrations as migrate
-from nanogpt_cli.checkpoint.torchfile import Checkpoint
+from nanogpt_cli.checkpoint.load import load_checkpoint
+from nanogpt_cli.checkpoint.schema import Checkpoint
 from nanogpt_cli.cli import ui
 from nanogpt_cli.data import write as corpus
 from nanogpt_cli.data.store import open_dataset
@@ -83,7 +83,7 @@ def unfinished() -> list[str]:
 def a_checkpoint() -> Write:
     content = nanogpt_content(vocab_size=11, n_layer=1)
     save(content, DISK / "x.pt")
-    old = migrate.load(DISK / "x.pt")
+    old = load_checkpoint(DISK / "x.pt")
     (DISK / "x.pt").unlink()
     old.save(RUN / "ckpt.pt")
     new = Checkpoint(old.config, {k: v + 1 for k, v in old.model.items()}, step=6)
@@ -113,7 +113,7 @@ def _models(folder: Path) -> Content:
                 {k: v.tolist() for k, v in loaded.model.items()},
             )
             for path in sorted(folder.glob("*.pt"))
-            for loaded in [migrate.load(path)]
+            for loaded in [load_checkpoint(path)]
         ]
 
     return content

@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 from strangers import CANARY, PICKLES, bombs, containers, rezipped
 
 from nanogpt_cli import cli
-from nanogpt_cli.checkpoint.torchfile import Checkpoint
+from nanogpt_cli.checkpoint.schema import Checkpoint
 from nanogpt_cli.errors import MachineError
 from nanogpt_cli.logs.metrics import MetricsLog
 
