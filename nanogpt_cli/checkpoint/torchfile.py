@@ -182,9 +182,7 @@ def _read_zip(file: IO[bytes]) -> object:
         entries = {entry.filename: entry for entry in archive.infolist()}
         pickles = [name for name in entries if re.fullmatch(r"[^/]+/data\.pkl", name)]
         if len(entries) < len(archive.infolist()) or len(pickles) != 1:
-            raise _CorruptError(
-                "it has no single data.pkl, or two entries share a name"
-            )
+            raise _CorruptError("it has no single data.pkl, or two entries share a name")
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries.values()):
             raise _CorruptError("its entries are compressed, which torch does not do")
         if sum(entry.file_size for entry in entries.values()) > size:

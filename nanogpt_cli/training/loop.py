@@ -643,7 +643,7 @@ class _Loop:
         def measure(tokens: Any, limit: int | None) -> Loss:
             # in float32, as `nanogpt eval` measures
             return evaluate_loss(
-                state.model, tokens, self.byte_counts, limit=limit, advance=advance
+                state.model, tokens, self.byte_counts, windows=limit, advance=advance
             )
 
         val = measure(dataset.val, limit)
