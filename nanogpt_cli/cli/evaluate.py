@@ -1,6 +1,5 @@
 """``nanogpt eval``."""
 
-import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -73,10 +72,11 @@ def _evaluate(models: Sequence[str | Path], data: str | None, device: str) -> "l
 
 
 def _show(results: "Sequence[Evaluation]") -> None:
-    """Print the table on stdout."""
+    """Print the table on stdout; the best row, where there is one, is bold."""
     from rich.console import Console
     from rich.table import Table
 
+    from nanogpt_cli.evaluation.compare import compare
     from nanogpt_cli.evaluation.metrics.base import registered_metrics
 
     metrics = {name: m for name, m in registered_metrics().items() if name in results[0].metrics}
@@ -84,15 +84,16 @@ def _show(results: "Sequence[Evaluation]") -> None:
     table.add_column("model", overflow="fold")  # the one column that gives way
     for title in (*(m.title or name for name, m in metrics.items()), "tokens", "step"):
         table.add_column(title, justify="right", no_wrap=True)
-    losses = [r.loss.per_token for r in results if math.isfinite(r.loss.per_token)]
-    best = min(losses, default=None)
-    for result in results:
+    comparison = compare(results)
+    for row, result in enumerate(results):
         table.add_row(
             ui.escape(printable(result.checkpoint)),
             *(metric.show(result.metrics[name]) for name, metric in metrics.items()),
             f"{result.loss.tokens:,}",
             f"{result.step:,}",
-            style="bold" if len(results) > 1 and result.loss.per_token == best else None,
+            style="bold" if row in comparison.best else None,
         )
     width = None if sys.stdout.isatty() else 10_000  # a pipe or a file has no last column
     Console(soft_wrap=True, width=width).print(table)
+    if comparison.note:
+        ui.note(comparison.note)
