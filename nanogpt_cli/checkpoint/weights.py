@@ -78,3 +78,23 @@ def build_model(checkpoint: Checkpoint, device: torch.device | None = None) -> G
     model.load_state_dict(checkpoint.model, assign=True)
     model.tie_weights()
     return model.to(device or "cpu", torch.float32).eval()
+
+
+def take_model(checkpoint: Checkpoint, device: torch.device | None = None) -> GPT:
+    """Return the model of a checkpoint, in float32 and in training mode, and empty the checkpoint.
+
+    Each tensor leaves ``checkpoint.model`` as soon as it is copied, so that a resumed run never
+    holds its weights twice. The copies lie in memory as torch allocates it, since the rounding of
+    matrix products may depend on that.
+    """
+    with torch.device("meta"):
+        model = GPT(checkpoint.config)
+    own = dict(model.named_parameters()).keys()  # without a head that is tied
+    for name in list(checkpoint.model):
+        stored = checkpoint.model.pop(name)
+        if name in own:
+            tensor = torch.empty(stored.shape, dtype=torch.float32, device=device or "cpu")
+            tensor.copy_(stored)
+            model.load_state_dict({name: tensor}, strict=False, assign=True)
+    model.tie_weights()
+    return model.train()

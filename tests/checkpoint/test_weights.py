@@ -1,5 +1,6 @@
 """Tensors that do not fit their configuration are named; the others make a model."""
 
+import weakref
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,8 @@ import torch
 from old_checkpoints import RELATIVE, nanogpt_content, save
 
 from nanogpt_cli.checkpoint.load import load_checkpoint, upgrade
-from nanogpt_cli.checkpoint.weights import build_model
+from nanogpt_cli.checkpoint.schema import Checkpoint
+from nanogpt_cli.checkpoint.weights import build_model, take_model
 from nanogpt_cli.errors import CheckpointError
 
 
@@ -70,3 +72,25 @@ def test_weights_of_half_precision_are_computed_in_float32():
 
 
 # --- tokenizers -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("pos_embd", ["default", "rope", "relative"])
+@pytest.mark.parametrize("arch", ["gpt2", "modern"])
+def test_a_model_that_takes_the_weights_leaves_none_behind(tiny, arch, pos_embd):
+    made = tiny(arch=arch, pos_embd=pos_embd)
+    Checkpoint(made.config, made.state_dict()).save(Path("x.pt"))
+    checkpoint = load_checkpoint(Path("x.pt"))
+    kept = {name: tensor.clone() for name, tensor in checkpoint.model.items()}
+    held = [weakref.ref(tensor) for tensor in checkpoint.model.values()]
+    model = take_model(checkpoint)
+    assert checkpoint.model == {}
+    assert [ref for ref in held if ref() is not None] == []
+    assert model.training
+    assert model.state_dict().keys() == kept.keys()
+    assert all(torch.equal(tensor, kept[name]) for name, tensor in model.state_dict().items())
+    assert len(list(model.parameters())) == len(list(made.parameters()))  # a tied head counts once
+    for p in model.parameters():
+        assert p.is_leaf
+        assert p.requires_grad
+        assert p.data_ptr() % 64 == 0  # as torch allocates: rounding must not depend on it
+        assert p.is_contiguous()
