@@ -99,6 +99,21 @@ def _describes_data(value: dict[Any, Any]) -> bool:
     return _is_flat(value) and isinstance(value.get("folder"), str | NoneType)
 
 
+TRAINING_FIELDS: Mapping[str, Field] = {
+    "optimizers": Field((list,)),
+    "scaler": Field((dict, NoneType)),
+    "watch": Field((dict,)),
+    "machine": Field((dict,), _is_flat),
+    "tokens": Field((int,)),
+    "seconds": Field((float, int)),
+    "best_val_loss": Field((float, int)),
+    "evals_since_best": Field((int,)),
+    "evaluated_at": Field((int,)),
+    "evaluations": Field((int,)),
+}
+"""The entries of ``training``, from which a run is resumed; each may be absent, and others
+are not looked at."""
+
 FIELDS: Mapping[str, Field] = {
     "model": Field((dict,)),
     "tokenizer": Field((dict, NoneType)),
@@ -137,10 +152,18 @@ def from_content(content: Content, path: Path) -> Checkpoint:
     ``path`` is for messages. Raises CheckpointError naming the entries that cannot be used.
     """
     parts = {name: content[name] for name in FIELDS if name in content}
-    wrong = [name for name, value in parts.items() if not FIELDS[name].accepts(value)]
+    wrong = _unusable(parts, FIELDS)
+    if isinstance(parts.get("training"), dict):
+        wrong += [f"training.{name}" for name in _unusable(parts["training"], TRAINING_FIELDS)]
     if wrong:
         raise CheckpointError(f"{path} is corrupt: {', '.join(wrong)}", CORRUPT_HINT)
     return Checkpoint(config=_model_config(content.get("model_config"), path), **parts)
+
+
+def _unusable(content: Mapping[str, Any], known: Mapping[str, Field]) -> list[str]:
+    """Return the names of the entries whose values are not acceptable."""
+    present = known.keys() & content.keys()
+    return [name for name in known if name in present and not known[name].accepts(content[name])]
 
 
 def _model_config(settings: object, path: Path) -> ModelConfig:

@@ -1,6 +1,6 @@
 """What is read from a checkpoint is checked entry by entry."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +8,7 @@ import torch
 from old_checkpoints import save
 
 from nanogpt_cli.checkpoint.load import load_checkpoint, upgrade
-from nanogpt_cli.checkpoint.schema import VERSION, Checkpoint
+from nanogpt_cli.checkpoint.schema import FIELDS, TRAINING_FIELDS, VERSION, Checkpoint
 from nanogpt_cli.checkpoint.torchfile import read
 from nanogpt_cli.config import ModelConfig
 from nanogpt_cli.errors import CheckpointError
@@ -79,3 +79,49 @@ def test_the_configuration_comes_back_as_it_was(checkpoint):
     config = ModelConfig(**{**vars(checkpoint.config), "dropout": 0.25})
     replace(checkpoint, config=config).save(Path("x.pt"))
     assert upgrade(read(Path("x.pt")), Path("x.pt"))[0].config == config
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("optimizers", {"state": {}}),
+        ("scaler", [1]),
+        ("watch", [1, 2]),
+        ("machine", {"torch": ["2.0"]}),
+        ("tokens", "many"),
+        ("tokens", 1.5),
+        ("seconds", torch.ones(1)),
+        ("best_val_loss", None),
+        ("evals_since_best", True),
+        ("evaluated_at", {}),
+        ("evaluations", "3"),
+    ],
+)
+def test_what_a_run_is_resumed_from_is_checked_by_name(checkpoint, name, value):
+    training = {"optimizers": [], name: value}
+    replace(checkpoint, training=training).save(Path("x.pt"))
+    with pytest.raises(CheckpointError, match=rf"x\.pt is corrupt: training\.{name}"):
+        load_checkpoint(Path("x.pt"))
+
+
+def test_what_a_run_saves_is_what_is_checked(nanogpt, text_data):
+    """No entry of a state that training saves is left without a check."""
+    tiny = ["--n-layer=1", "--n-head=2", "--n-embd=16", "--block-size=16", "--batch-size=2",
+            "--max-iters=2", "--eval-iters=1", "--sample-tokens=0", "--device=cpu"]  # fmt: skip
+    assert nanogpt("train", *tiny, "--data-dir", text_data, "--out-dir", "out/x")[0] == 0
+    saved = load_checkpoint(Path("out/x/last.pt"))
+    assert saved.training.keys() == TRAINING_FIELDS.keys()
+    assert {f.name for f in fields(Checkpoint)} - {"config"} == FIELDS.keys()
+
+
+def test_a_corrupt_state_is_passed_over_for_the_one_before(nanogpt, text_data):
+    tiny = ["--n-layer=1", "--n-head=2", "--n-embd=16", "--block-size=16", "--batch-size=2",
+            "--eval-iters=1", "--sample-tokens=0", "--device=cpu"]  # fmt: skip
+    command = ["train", *tiny, "--data-dir", text_data, "--out-dir", "out/x", "--keep=2"]
+    assert nanogpt(*command, "--max-iters=2", "--save-every=1")[0] == 0
+    content = torch.load("out/x/last.pt", weights_only=True)
+    content["training"]["tokens"] = "many"
+    torch.save(content, "out/x/last.pt")
+    code, _, err = nanogpt("train", "--init-from=resume", "--out-dir=out/x", "--max-iters=3")
+    assert code == 0, err
+    assert "out/x/last.pt is corrupt: training.tokens" in err
