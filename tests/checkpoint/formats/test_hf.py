@@ -16,7 +16,7 @@ IDS = torch.arange(32).view(2, 16)
 
 @pytest.fixture
 def make_gpt2():
-    """Write a tiny GPT-2 with transformers; give it, and the folder."""
+    """Write a tiny GPT-2 with transformers; return it, and the folder."""
     transformers = pytest.importorskip("transformers")
 
     def make(folder: str = "gpt2", **settings: object):
@@ -94,7 +94,7 @@ def test_the_tokenizer_is_gpt2s_where_the_vocabulary_is(make_gpt2):
     ],
     ids=str,
 )
-def test_what_is_no_gpt2_is_refused(make_gpt2, settings):
+def test_what_is_not_a_gpt2_is_refused(make_gpt2, settings):
     _, folder = make_gpt2()
     edit(folder, **settings)
     with pytest.raises(CheckpointError) as caught:
@@ -111,7 +111,7 @@ def test_a_head_of_its_own_is_refused(make_gpt2):
 
 @pytest.mark.parametrize("file", ["config.json", "model.safetensors"])
 @pytest.mark.parametrize("content", [None, b"", b"no json", b"\xff\xfe", b"[" * 100_000, b"[1]"])
-def test_damaged_and_missing_files_are_refused(make_gpt2, file, content):
+def test_corrupt_and_missing_files_are_refused(make_gpt2, file, content):
     _, folder = make_gpt2()
     (folder / file).unlink()
     if content is not None:
