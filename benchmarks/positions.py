@@ -11,7 +11,8 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from nanogpt_cli.checkpoint import migrations as migrate
+from nanogpt_cli.checkpoint.load import load_checkpoint
+from nanogpt_cli.checkpoint.weights import build_model
 from nanogpt_cli.evaluation.loss import evaluate_loss, token_byte_counts
 from nanogpt_cli.training.loop import train
 from nanogpt_cli.training.plan import Request, make_run
@@ -31,9 +32,9 @@ def measure(
     outcome = train(run)
     if outcome.reason != "done":
         raise SystemExit(f"stopped by {outcome.reason}")
-    checkpoint = migrate.load(out / "last.pt")
+    checkpoint = load_checkpoint(out / "last.pt")
     counts = token_byte_counts(run.dataset.tokenizer, run.dataset.vocab_size)
-    loss = evaluate_loss(migrate.make_model(checkpoint), run.dataset.val, counts)
+    loss = evaluate_loss(build_model(checkpoint), run.dataset.val, counts)
     return loss.per_token, outcome.seconds
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from nanogpt_cli.checkpoint.torchfile import Checkpoint
+from nanogpt_cli.checkpoint.schema import Checkpoint
 from nanogpt_cli.config import ModelConfig, TrainConfig
 from nanogpt_cli.device import autocast, find_device, find_dtype
 from nanogpt_cli.model.gpt import GPT

@@ -13,6 +13,7 @@ from nanogpt_cli.data.store import Dataset, Tokens
 from nanogpt_cli.evaluation.loss import Loss, evaluate_loss, token_byte_counts
 from nanogpt_cli.inference.engine import Decoder, stream_reply
 from nanogpt_cli.inference.sampling import sampling_generator
+from nanogpt_cli.inference.session import stops
 from nanogpt_cli.inference.text_stream import Reply
 from nanogpt_cli.training.clock import Clock
 from nanogpt_cli.training.guard import Guard
@@ -104,7 +105,7 @@ class Evaluator:
                 self.clock.signals.check()
             self.recorder.evaluating(count)
 
-        return evaluate_loss(state.model, tokens, self._byte_counts, limit=limit, advance=advance)
+        return evaluate_loss(state.model, tokens, self._byte_counts, windows=limit, advance=advance)
 
 
 def write_sample(
@@ -117,12 +118,12 @@ def write_sample(
     tokenizer, chat = dataset.tokenizer, dataset.chat_format
     prompt = _sample_prompt(dataset, state.model.config)
     sampling = SampleConfig(max_tokens=config.sample_tokens)
-    stops = {tokenizer.special_tokens[chat.end]} if chat else set()
+    stop_ids, stop_strings = stops(tokenizer, chat)
     reply, generator = Reply(), sampling_generator(config.seed)
     try:
         for _ in stream_reply(
             Decoder(state.model), tokenizer, prompt, sampling, reply,
-            stop_ids=stops, generator=generator,
+            stop_ids=stop_ids, stop_strings=stop_strings, generator=generator,
         ):  # fmt: skip
             check()
     finally:

@@ -13,7 +13,7 @@ from functools import partial
 import torch
 from torch import nn
 
-from nanogpt_cli.checkpoint.migrations import make_model as build_model
+from nanogpt_cli.checkpoint.weights import take_model
 from nanogpt_cli.config import TrainConfig
 from nanogpt_cli.device import autocast, compiles, find_device, find_dtype, try_compile
 from nanogpt_cli.errors import DivergedError, MachineError, is_out_of_memory
@@ -225,8 +225,7 @@ def _make_state(run: Run, parallel: Parallel, dtype: torch.dtype) -> TrainState:
         torch.manual_seed(run.config.seed)
         model = make_model(run.model_config).to(parallel.device)
     else:
-        model = build_model(run.start, parallel.device).train()
-        run.start.model.clear()  # they are the model's now, and kept once
+        model = take_model(replace(run.start, config=run.model_config), parallel.device)
     scaler = torch.amp.GradScaler() if dtype == torch.float16 else None
     return TrainState(model, make_optimizers(model, run.config), scaler)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from nanogpt_cli.checkpoint.torchfile import Checkpoint
+from nanogpt_cli.checkpoint.schema import Checkpoint
 from nanogpt_cli.config import PRESETS, ModelConfig, TrainConfig, preset_for
 from nanogpt_cli.data.store import Dataset, open_dataset
 from nanogpt_cli.device import available_memory, find_device

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from nanogpt_cli import files
-from nanogpt_cli.checkpoint.torchfile import Checkpoint
+from nanogpt_cli.checkpoint.schema import Checkpoint
 from nanogpt_cli.runs import LAST, step_file, step_files
 
 
@@ -76,7 +76,7 @@ class Saver:
     def _write(self, name: str, checkpoint: Checkpoint, first: Callable[[], None]) -> None:
         begun = time.perf_counter()
         first()
-        checkpoint.save(self.folder / name, given_up=lambda: self._cancelled)
+        checkpoint.save(self.folder / name, cancelled=lambda: self._cancelled)
         if name == LAST:
             if self.keep > 1:
                 keep_newest(self.folder, checkpoint.step, self.keep)

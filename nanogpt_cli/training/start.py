@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from nanogpt_cli.checkpoint import migrations
-from nanogpt_cli.checkpoint.torchfile import Checkpoint
+from nanogpt_cli.checkpoint.load import load_checkpoint
+from nanogpt_cli.checkpoint.schema import HEAD, WTE, Checkpoint
 from nanogpt_cli.config import ModelConfig, config_fields, flag
 from nanogpt_cli.data.store import Dataset
 from nanogpt_cli.errors import CheckpointError, UsageError
@@ -32,7 +32,7 @@ def initial_checkpoint(init_from: str) -> Checkpoint | None:
             f"--init-from {init_from} would download parameters, and nanogpt opens no connection",
             "download the model's folder (config.json, model.safetensors) and name that folder",
         )
-    return migrations.load(find_checkpoint(init_from))
+    return load_checkpoint(find_checkpoint(init_from))
 
 
 def last_good_state(path: Path, notes: list[str]) -> tuple[Path, Checkpoint, object]:
@@ -46,7 +46,7 @@ def last_good_state(path: Path, notes: list[str]) -> tuple[Path, Checkpoint, obj
     for candidate in others or [path]:
         was = stamp(candidate)
         try:
-            start = migrations.load(candidate)
+            start = load_checkpoint(candidate)
         except CheckpointError as error:
             first = first or error
             continue
@@ -95,7 +95,7 @@ def grown(start: Checkpoint, more: int) -> Checkpoint:
     """Return a checkpoint with ``more`` tokens, each the mean of all (Hewitt 2021)."""
     tables = {
         name: torch.cat([old, old.mean(0, keepdim=True).expand(more, -1)])
-        for name in (migrations.WTE, migrations.HEAD)
+        for name in (WTE, HEAD)
         for old in [start.model[name]]
     }
     config = replace(start.config, vocab_size=start.config.vocab_size + more)

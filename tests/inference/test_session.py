@@ -7,9 +7,8 @@ import pytest
 import torch
 from old_checkpoints import CHARACTERS, char_folder, nanogpt_content, save
 
-from nanogpt_cli.checkpoint import migrations as migrate
-from nanogpt_cli.checkpoint.load import load
-from nanogpt_cli.checkpoint.torchfile import Checkpoint
+from nanogpt_cli.checkpoint.load import load, upgrade
+from nanogpt_cli.checkpoint.schema import Checkpoint
 from nanogpt_cli.config import ModelConfig, SampleConfig
 from nanogpt_cli.dialogue import ChatFormat, Turn, encode_prompt
 from nanogpt_cli.errors import CheckpointError
@@ -225,7 +224,7 @@ def test_the_earlier_projects_dialogues_are_answered():
     content["config"]["pos_embd"] = "default"
     plain = {"kind": "byte", "special_tokens": {}}
     Path("data/old").mkdir(parents=True)
-    checkpoint, _ = migrate.upgrade(content, Path("x"))
+    checkpoint, _ = upgrade(content, Path("x"))
     replace(checkpoint, tokenizer=plain).save(Path("x.pt"))
     one = talk(Path("x.pt"))
     list(one.reply("hi"))

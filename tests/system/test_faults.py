@@ -101,10 +101,16 @@ FC = "transformer.h.0.mlp.c_fc.weight"
 BAD = {
     "39 empty": (written(lambda data: b""), "is empty"),
     "39 half": (written(lambda data: data[: len(data) // 2]), "cut off"),
-    "39 text": (written(lambda data: b"To be, or not to be\n" * 50), "damaged or no checkpoint"),
+    "39 text": (
+        written(lambda data: b"To be, or not to be\n" * 50),
+        "corrupt, or not a checkpoint",
+    ),
     "39 zeros": (written(lambda data: bytes(5000)), "is empty"),
     "40 a flipped bit": (written(flipped), "checksum"),
-    "41 a hostile pickle": (written(lambda data: pickle.dumps(Hostile(), 2)), "damaged or no|code"),
+    "41 a hostile pickle": (
+        written(lambda data: pickle.dumps(Hostile(), 2)),
+        "corrupt, or not|code",
+    ),
     "41 a hostile zip file": (changed(train_config=Hostile()), "could run code"),
     "43 missing": (with_weight(FC, lambda old: None), f"missing: {FC}"),
     "43 extra": (with_weight("transformer.more", lambda old: torch.ones(1)), "transformer.more"),
@@ -486,7 +492,7 @@ def test_a_damaged_newest_state_gives_way_to_the_one_before(nanogpt, text_data):
     Path("out/k/last.pt").write_bytes(whole)
     code, _, err = nanogpt("train", "--init-from=resume", "--out-dir=out/k")
     assert code == 0, err
-    assert "note: out/k/last.pt is damaged" in err
+    assert "note: out/k/last.pt is corrupt" in err
     assert "going on from out/k/step-00000004.pt, the last good one" in err
 
 
@@ -504,10 +510,10 @@ def test_another_machine_is_warned_of(nanogpt, text_data):  # row 37
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
 def test_a_second_interrupt_leaves_at_once_and_whole(trained):  # row 27
     slow = (
-        "import sys, time; from nanogpt_cli import checkpoint; from nanogpt_cli.cli import run\n"
-        "real = checkpoint._Target.write\n"
+        "import sys, time; from nanogpt_cli import files; from nanogpt_cli.cli import run\n"
+        "real = files.LargeFile.write\n"
         "def write(target, data): time.sleep(0.05); return real(target, data)\n"
-        "checkpoint._Target.write = write\n"
+        "files.LargeFile.write = write\n"
         "sys.exit(run(sys.argv[1:]))"
     )
     before = Path("out/t/last.pt").read_bytes()

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -18,9 +19,8 @@ import pexpect
 import pytest
 from test_cli import TINY, executable
 
-from nanogpt_cli.checkpoint import migrations as migrate
-from nanogpt_cli.checkpoint import torchfile as checkpoint
-from nanogpt_cli.checkpoint.torchfile import Checkpoint
+from nanogpt_cli.checkpoint.load import load_checkpoint
+from nanogpt_cli.checkpoint.schema import Checkpoint
 from nanogpt_cli.data import store as dataset
 from nanogpt_cli.data import write as corpus
 from nanogpt_cli.data.store import open_dataset
@@ -29,6 +29,7 @@ from nanogpt_cli.errors import DataError, UsageError
 from nanogpt_cli.logs import metrics
 from nanogpt_cli.logs.metrics import MetricsLog
 from nanogpt_cli.plot import figure as plot
+from nanogpt_cli.registry import CHECKPOINT_FORMATS
 from nanogpt_cli.runs import find_dataset
 from nanogpt_cli.training.loop import train
 from nanogpt_cli.training.plan import Request, make_run
@@ -133,7 +134,7 @@ def test_a_checkpoint_is_readable_at_every_moment_of_its_replacement(tiny, loads
     try:
         seen = []
         while len(seen) < loads or len(set(seen)) < 5:
-            seen.append(migrate.load(path).step)
+            seen.append(load_checkpoint(path).step)
     finally:
         over.set()
         writer.join()
@@ -403,18 +404,21 @@ class TestMigrationInAFolderWhereARunTrains:
         assert nanogpt("migrate-ckpt", old)[0] == 0
         assert (RUN / "ckpt_original.pt").read_bytes() == before
 
-    def test_a_file_replaced_while_it_was_read_is_left_alone(self, nanogpt, old, monkeypatch):
-        real = checkpoint.read
+    def test_a_file_replaced_while_it_was_read_is_left_alone(self, nanogpt, old):
+        real = CHECKPOINT_FORMATS.get("torch")
         saved = Path("saved.pt")
         saved.write_bytes(old.read_bytes())
 
         def read(path):
-            content = real(path)
+            content = real.read(path)
             saved.replace(old)
             return content
 
-        monkeypatch.setattr(checkpoint, "read", read)
-        code, _, err = nanogpt("migrate-ckpt", old)
+        CHECKPOINT_FORMATS.register("torch", replace(real, read=read))
+        try:
+            code, _, err = nanogpt("migrate-ckpt", old)
+        finally:
+            CHECKPOINT_FORMATS.register("torch", real)
         assert code == 2
         assert f"{old} was replaced while it was read" in err
         assert [p.name for p in RUN.iterdir()] == ["ckpt.pt"]

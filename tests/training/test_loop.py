@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from nanogpt_cli.checkpoint import migrations as migrate
-from nanogpt_cli.checkpoint.torchfile import Checkpoint, read
+from nanogpt_cli.checkpoint.load import load_checkpoint
+from nanogpt_cli.checkpoint.schema import Checkpoint
+from nanogpt_cli.checkpoint.torchfile import read
+from nanogpt_cli.checkpoint.weights import build_model
 from nanogpt_cli.config import TrainConfig
 from nanogpt_cli.data.store import training_batch
 from nanogpt_cli.errors import DivergedError, MachineError, UsageError
@@ -138,16 +140,16 @@ class TestRun:
         evals = {e["step"]: e["val_loss"] for e in events("out/a", "eval")}
         best = min(evals, key=evals.get)
         assert best < 40, "the learning rate is meant to be too high"
-        ckpt = migrate.load(Path("out/a/ckpt.pt"))
+        ckpt = load_checkpoint(Path("out/a/ckpt.pt"))
         assert (ckpt.step, ckpt.val_loss) == (best, evals[best])
-        assert migrate.load(Path("out/a/last.pt")).step == 40
+        assert load_checkpoint(Path("out/a/last.pt")).step == 40
         counts = token_byte_counts(run.dataset.tokenizer, run.dataset.vocab_size)
-        loss = evaluate_loss(migrate.make_model(ckpt), run.dataset.val, counts)
+        loss = evaluate_loss(build_model(ckpt), run.dataset.val, counts)
         assert loss.per_token == pytest.approx(ckpt.val_loss, abs=1e-4)
 
     def test_always_save_checkpoint_follows_the_newest(self):
         train(start(max_iters=40, learning_rate=0.5, always_save_checkpoint=True))
-        assert migrate.load(Path("out/a/ckpt.pt")).step == 40
+        assert load_checkpoint(Path("out/a/ckpt.pt")).step == 40
 
     def test_patience_ends_a_run_that_gets_worse(self):
         outcome = train(start(max_iters=400, learning_rate=0.5, patience=2))
@@ -181,7 +183,7 @@ class TestRun:
     def test_a_checkpoint_needs_nothing_beside_it(self):
         train(start(max_iters=1))
         Path("out/a/ckpt.pt").rename("alone.pt")
-        ckpt = migrate.load(Path("alone.pt"))
+        ckpt = load_checkpoint(Path("alone.pt"))
         assert ckpt.tokenizer["kind"] == "char"
         assert ckpt.training is None
 
@@ -235,7 +237,7 @@ class TestRun:
 
         with pytest.raises(DivergedError):
             train(start(save_every="2"), Spoil())
-        assert migrate.load(Path("out/a/last.pt")).step == at - 2
+        assert load_checkpoint(Path("out/a/last.pt")).step == at - 2
         assert events("out/a", "diverged")[-1]["recent"][-1]["step"] == at
 
     def test_steps_that_are_asked_for_replace_a_time_budget(self):
@@ -312,7 +314,7 @@ class TestDivergence:
         assert "step 6" in error.value.message
         assert "--learning-rate" in error.value.hint
         assert "good state of step 4" in error.value.hint
-        assert migrate.load(Path("out/a/last.pt")).step == 4
+        assert load_checkpoint(Path("out/a/last.pt")).step == 4
         event = events("out/a", "diverged")[0]
         assert (event["step"], event["loss"]) == (6, None)
         assert [past["step"] for past in event["recent"]] == [1, 2, 3, 4, 5]
@@ -451,7 +453,7 @@ class TestMemory:
         with pytest.raises(MachineError, match="out of memory") as error:
             train(run, Full(5, 0, MemoryError()))
         assert "--block-size" in error.value.hint
-        assert migrate.load(Path("out/a/last.pt")).step == 4
+        assert load_checkpoint(Path("out/a/last.pt")).step == 4
 
     def test_other_errors_are_bugs(self):
         broken = Full(5, 0, RuntimeError("shapes cannot be multiplied"))
@@ -477,7 +479,7 @@ class TestSaving:
 
         def step(self, report):
             path = Path("out/a/last.pt")
-            self.saved[report.step] = migrate.load(path).step if path.exists() else None
+            self.saved[report.step] = load_checkpoint(path).step if path.exists() else None
 
     @pytest.fixture
     def at_once(self, monkeypatch):
@@ -494,7 +496,7 @@ class TestSaving:
         seen = self.Steps()
         train(start(save_every="3"), seen)
         assert [seen.saved[step] for step in range(1, 13)] == [0, 0, 0, 3, 3, 3, 6, 6, 6, 9, 9, 9]
-        assert migrate.load(Path("out/a/last.pt")).step == 12
+        assert load_checkpoint(Path("out/a/last.pt")).step == 12
 
     def test_an_interval_of_time_saves_that_often(self, at_once, monkeypatch):
         clock = iter(range(10**6))  # each look at the clock is a second later
@@ -509,7 +511,7 @@ class TestSaving:
         seen = self.Steps()
         train(start(save_every="0"), seen)
         assert set(seen.saved.values()) == {None}
-        assert migrate.load(Path("out/a/last.pt")).step == 12
+        assert load_checkpoint(Path("out/a/last.pt")).step == 12
 
     def test_the_loop_does_not_outrun_a_slow_disk_by_more_than_the_interval(self, monkeypatch):
         real = Checkpoint.save
@@ -525,7 +527,7 @@ class TestSaving:
             def step(self, report):
                 time.sleep(0.02)
                 path = Path("out/a/last.pt")
-                lost.append(report.step - (migrate.load(path).step if path.exists() else 0))
+                lost.append(report.step - (load_checkpoint(path).step if path.exists() else 0))
 
         train(start(save_every="0.6s", max_iters=100, eval_interval=1000), Watch())
         assert 0.02 * max(lost) < 0.6  # 1.1 if it went on during the write
@@ -586,7 +588,7 @@ class TestGoingOn:
         assert time.perf_counter() - begun < 20
         assert (outcome.reason, outcome.step) == (signal.Signals(number).name, 0)
         assert told.notes == []
-        assert migrate.load(Path("out/a/last.pt")).step == 0
+        assert load_checkpoint(Path("out/a/last.pt")).step == 0
 
     @pytest.mark.parametrize(
         ("change", "word"),
@@ -595,7 +597,7 @@ class TestGoingOn:
     )  # fmt: skip
     def test_what_makes_a_resume_inexact_is_said(self, change, word):
         train(start(), StopAt(3))
-        last = migrate.load(Path("out/a/last.pt"))
+        last = load_checkpoint(Path("out/a/last.pt"))
         machine = last.training["machine"] | change
         replace(last, training=last.training | {"machine": machine}).save(Path("out/a/last.pt"))
         told = Listener()
@@ -630,12 +632,12 @@ class TestGoingOn:
     )
     def test_a_damaged_training_state_does_not_stop_a_run(self, optimizer, spoil):
         train(start(optimizer=optimizer), StopAt(3))
-        last = migrate.load(Path("out/a/last.pt"))
+        last = load_checkpoint(Path("out/a/last.pt"))
         spoil(last.training)
         last.save(Path("out/a/last.pt"))
         told = Listener()
         assert train(start(resume=True), told).reason == "done"
-        assert migrate.load(Path("out/a/last.pt")).step == 12
+        assert load_checkpoint(Path("out/a/last.pt")).step == 12
         assert ("starts anew" in "".join(told.notes)) == (last.training["tokens"] != "many")
 
     def test_a_run_killed_before_its_first_state_begins_again_with_one_log(self, monkeypatch):
@@ -694,7 +696,7 @@ class TestGoingOn:
         train(start(resume=True))
         with pytest.raises(UsageError, match="replaced by another run just now"):
             train(late)
-        assert migrate.load(Path("out/a/last.pt")).step == 12
+        assert load_checkpoint(Path("out/a/last.pt")).step == 12
 
 
 @pytest.mark.usefixtures("text_data")

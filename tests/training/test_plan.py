@@ -10,8 +10,9 @@ import torch
 from old_checkpoints import CHARACTERS, RELATIVE, char_folder, nanogpt_content, save
 
 from nanogpt_cli import cli
-from nanogpt_cli.checkpoint import migrations as migrate
-from nanogpt_cli.checkpoint.torchfile import Checkpoint
+from nanogpt_cli.checkpoint.load import load_checkpoint
+from nanogpt_cli.checkpoint.schema import Checkpoint
+from nanogpt_cli.checkpoint.weights import build_model, check_weights
 from nanogpt_cli.config import PRESETS, ModelConfig, TrainConfig, config_fields
 from nanogpt_cli.configfile import read_config
 from nanogpt_cli.data.store import open_dataset
@@ -246,7 +247,7 @@ def test_a_shorter_block_crops_the_position_tables(text_data):
     assert torch.equal(run.start.model[wpe], start.model[wpe][:8])
     ids = torch.arange(8)[None]
     with torch.no_grad():
-        cropped, whole = migrate.make_model(run.start)(ids), migrate.make_model(start)(ids)
+        cropped, whole = build_model(run.start)(ids), build_model(start)(ids)
     torch.testing.assert_close(cropped, whole)
 
 
@@ -279,7 +280,7 @@ def test_gpt2s_vocabulary_grows_by_the_tags_of_dialogues():
     table = run.start.model["transformer.wte.weight"]
     assert torch.equal(table[:50257], gpt2.model["transformer.wte.weight"])
     torch.testing.assert_close(table[50259], table[:50257].mean(0))
-    migrate.check_weights(run.start, Path("x"))
+    check_weights(run.start, Path("x"))
     assert any("3 more tokens" in note for note in run.notes)
 
 
@@ -338,7 +339,7 @@ def test_resume_takes_the_last_good_checkpoint(text_data):
     write_checkpoint("out/a/ckpt.pt")
     Path("out/a/last.pt").write_bytes(b"torn")
     run = plan(init_from="resume", out_dir=Path("out/a"))
-    assert any("last.pt is damaged" in note and "ckpt.pt" in note for note in run.notes)
+    assert any("last.pt is corrupt" in note and "ckpt.pt" in note for note in run.notes)
     Path("out/a/ckpt.pt").unlink()
     assert "last.pt" in refusal(CheckpointError, init_from="resume", out_dir=Path("out/a"))
 
@@ -368,7 +369,7 @@ def test_a_run_of_nanogpts_goes_on_where_it_stopped():
     assert run.config.compile is None
     outcome = train(run)
     assert outcome.step == 7
-    state = migrate.load(Path("out/a/last.pt")).training["optimizers"][0]["state"]
+    state = load_checkpoint(Path("out/a/last.pt")).training["optimizers"][0]["state"]
     assert {int(s["step"]) for s in state.values()} == {3}  # one of nanoGPT's steps and two of ours
 
 
