@@ -2,7 +2,7 @@
 
 Usage: python benchmarks/positions.py DATA_DIR [--seeds N] [--preset NAME] [--max-iters N]
 
-Trains in a temporary folder and prints the defined validation loss of the last weights. Seconds are
+Trains in a temporary folder and prints the defined validation loss of the last state. Seconds are
 those of the whole run, which is only comparable where nothing else runs.
 """
 
@@ -23,7 +23,7 @@ KINDS = ("default", "rope", "relative")
 def measure(
     pos_embd: str, seed: int, args: argparse.Namespace, folder: Path
 ) -> tuple[float, float]:
-    """Train once; give the validation loss in nats per token, and the seconds it took."""
+    """Train once; return the validation loss in nats per token, and the seconds it took."""
     settings = {"pos_embd": pos_embd, "seed": seed, "eval_interval": 10**9, "sample_tokens": 0}
     if args.max_iters:
         settings["max_iters"] = args.max_iters

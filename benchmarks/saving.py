@@ -2,7 +2,7 @@
 
 Usage: python benchmarks/saving.py [--saves N] [--optimizer adamw|muon] [--folder DIR]
 
-A GPT-2 of 124 M weights trains on random text. After some quiet steps a save is made as
+A GPT-2 of 124 M parameters trains on random text. After some quiet steps a save is made as
 `nanogpt train` makes it; what it costs is the time of the copy, and by how much the steps that run
 while the thread writes are slower than the median of the quiet ones. The share is for one save a
 minute. A save in the loop itself, as most trainers do it, is timed beside it. A CUDA device is used
@@ -97,8 +97,8 @@ def main() -> None:
         print(f"{what:<44} {middle:8.3f} {unit}  ({low:.3f} to {high:.3f})")
 
     print(
-        f"{model.parameter_count() / 1e6:.0f} M weights, {args.optimizer}, {size / 1e6:,.0f} MB a "
-        f"save, {device}, {torch.get_num_threads()} threads; median of {args.saves} (range)"
+        f"{model.parameter_count() / 1e6:.0f} M parameters, {args.optimizer}, {size / 1e6:,.0f} MB "
+        f"a save, {device}, {torch.get_num_threads()} threads; median of {args.saves} (range)"
     )
     row("a step", quiet)
     row("the loop waits for the copy", copies)

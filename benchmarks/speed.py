@@ -69,7 +69,7 @@ def their_batches(
 def our_step(
     config: ModelConfig, batch_size: int, dtype: torch.dtype, optimizer: Any = "adamw"
 ) -> Any:
-    """Give a function that makes one training step of ours."""
+    """Return a function that makes one training step of ours."""
     torch.manual_seed(0)
     model = make_model(config).to(DEVICE)
     settings = TrainConfig(optimizer=optimizer, batch_size=batch_size)
@@ -87,7 +87,7 @@ def our_step(
 
 
 def plain_step(model: Any, optimizer: Any, batch: Any, loss_of: Any) -> Any:
-    """Give a function that makes one step of the usual eager loop."""
+    """Return a function that makes one step of the usual eager loop."""
     count = 0
 
     def step() -> None:
@@ -104,7 +104,7 @@ def plain_step(model: Any, optimizer: Any, batch: Any, loss_of: Any) -> Any:
 
 
 def nanogpt_step(folder: Path, config: ModelConfig, batch_size: int) -> Any:
-    """Give nanoGPT's step, in float32 and eager as it runs on a CPU."""
+    """Return nanoGPT's step, in float32 and eager as it runs on a CPU."""
     sys.path.insert(0, str(folder))
     import model as theirs  # type: ignore[import-not-found]
 
@@ -115,7 +115,7 @@ def nanogpt_step(folder: Path, config: ModelConfig, batch_size: int) -> Any:
 
 
 def transformers_step(config: ModelConfig, batch_size: int) -> Any:
-    """Give a step of transformers' GPT-2."""
+    """Return a step of transformers' GPT-2."""
     import transformers
 
     gpt = transformers.GPT2LMHeadModel(
@@ -133,7 +133,7 @@ def transformers_step(config: ModelConfig, batch_size: int) -> Any:
 
 
 def compare(steps: dict[str, Any], rounds: int = 7) -> dict[str, float]:
-    """Run the steps in turn; give the median seconds of each."""
+    """Run the steps in turn; return the median seconds of each."""
     times: dict[str, list[float]] = {name: [] for name in steps}
     for turn in range(rounds + 2):
         for name, step in steps.items():
@@ -147,7 +147,7 @@ def compare(steps: dict[str, Any], rounds: int = 7) -> dict[str, float]:
 
 
 def matrix_rate(dtype: torch.dtype) -> float:
-    """Give the floating-point operations per second of a large matrix product."""
+    """Return the floating-point operations per second of a large matrix product."""
     a, b = (torch.randn(2048, 2048, device=DEVICE, dtype=dtype) for _ in range(2))
     seconds = compare({"product": lambda: (a @ b)[0, 0].item()})["product"]
     return float(2 * 2048**3 / seconds)
@@ -191,15 +191,15 @@ def show_positions(args: argparse.Namespace) -> None:
                 for kind in POSITIONS
             }  # fmt: skip
             seconds = compare(steps)
-            told = ", ".join(
+            shown = ", ".join(
                 f"{kind} {8 * 256 / s:,.0f} ({seconds['default'] / s:.2f})"
                 for kind, s in seconds.items()
             )
-            print(f"{arch}, {_name(dtype)}, tokens/s (of default): {told}")
+            print(f"{arch}, {_name(dtype)}, tokens/s (of default): {shown}")
 
 
 def peak_memory() -> float:
-    """Give the most memory that this process has had, in MB; Linux only, else no number."""
+    """Return the most memory that this process has had, in MB; on Linux only, elsewhere nan."""
     status = Path("/proc/self/status")
     lines = status.read_text().splitlines() if status.exists() else []
     peaks = [float(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")]
@@ -207,7 +207,7 @@ def peak_memory() -> float:
 
 
 def _head(method: str, tokens: int, width: int, vocab: int, send: Any) -> None:
-    """Time one way to get the loss and its gradients; tell the memory that it took."""
+    """Time one way to get the loss and its gradients; send the memory that it took."""
     torch.manual_seed(0)
     x = torch.randn(tokens, width, requires_grad=True)
     weight = (torch.randn(vocab, width) * 0.02).requires_grad_()
@@ -240,7 +240,7 @@ def _head(method: str, tokens: int, width: int, vocab: int, send: Any) -> None:
 
 
 def show_head(args: argparse.Namespace) -> None:
-    """Compare the ways, each in a process of its own, so that its memory can be told."""
+    """Compare the ways, each in a process of its own, so that its memory can be measured."""
     methods = ["ours", "all logits, float32", "all logits, bfloat16 to float32",
                "all logits, bfloat16 straight"]  # fmt: skip
     if hasattr(torch.nn, "LinearCrossEntropyOptions"):
@@ -258,7 +258,7 @@ def show_head(args: argparse.Namespace) -> None:
 
 
 def show_data(args: argparse.Namespace) -> None:
-    """Tell the share of a step that is spent on its batch."""
+    """Print the share of a step that is spent on its batch."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "train.bin"
         np.random.default_rng(0).integers(0, 65, 50_000_000).astype(np.uint16).tofile(path)
@@ -283,7 +283,7 @@ def _name(dtype: torch.dtype) -> str:
 
 
 def main() -> None:
-    """Run what was asked for."""
+    """Run the parts that were named, or all."""
     parts = {"steps": show_steps, "positions": show_positions, "head": show_head, "data": show_data}
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter

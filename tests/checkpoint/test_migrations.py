@@ -141,8 +141,6 @@ def test_the_modern_block_of_version_1_stays_what_it_was():
     torch.manual_seed(0)
     config = ModelConfig(16, 2, 2, 16, vocab_size=37, arch="modern", norm="rms", ngram_rows=0)
     model = make_model(config)
-        ModelConfig(16, 2, 2, 16, vocab_size=37, arch="modern", norm="rms", ngram_rows=0)
-    )
     with torch.no_grad():
         for p in model.parameters():
             p.add_(torch.randn_like(p) * 0.1)
