@@ -212,9 +212,9 @@ KINDS = (
 
 
 def _pattern():
-    from nanogpt_cli.tokenizer.load import _GPT2
+    from nanogpt_cli.tokenizer.bpe import PATTERNS
 
-    return _GPT2
+    return PATTERNS["gpt2"]
 
 
 def _ranks():
