@@ -20,7 +20,7 @@ import torch
 
 from nanogpt_cli.checkpoint.torchfile import Checkpoint
 from nanogpt_cli.config import ModelConfig, TrainConfig
-from nanogpt_cli.data.store import training_batch
+from nanogpt_cli.data.batches import training_batch
 from nanogpt_cli.device import autocast, find_device, find_dtype
 from nanogpt_cli.model.gpt import GPT
 from nanogpt_cli.runs import LAST

@@ -28,7 +28,7 @@ import torch
 from torch.nn import functional as F
 
 from nanogpt_cli.config import Arch, ModelConfig, Optimizer, PosEmbd, TrainConfig
-from nanogpt_cli.data.store import training_batch
+from nanogpt_cli.data.batches import training_batch
 from nanogpt_cli.device import autocast, find_device
 from nanogpt_cli.model.gpt import GPT
 from nanogpt_cli.model.kernels import head_loss

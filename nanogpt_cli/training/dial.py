@@ -15,7 +15,8 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from nanogpt_cli.config import ModelConfig, TrainConfig, tokens_per_step
-from nanogpt_cli.data.store import Dataset, training_batch
+from nanogpt_cli.data.batches import training_batch
+from nanogpt_cli.data.store import Dataset
 from nanogpt_cli.device import autocast, find_dtype
 from nanogpt_cli.errors import MachineError
 from nanogpt_cli.model.gpt import GPT

@@ -33,7 +33,8 @@ from nanogpt_cli.config import (
     parse_interval,
     tokens_per_step,
 )
-from nanogpt_cli.data.store import Dataset, training_batch, training_starts
+from nanogpt_cli.data.batches import training_batch, training_starts
+from nanogpt_cli.data.store import Dataset
 from nanogpt_cli.device import autocast, find_device, find_dtype, try_compile
 from nanogpt_cli.errors import DivergedError, MachineError, UsageError, is_out_of_memory
 from nanogpt_cli.evaluation.loss import Loss, evaluate_loss, token_byte_counts

@@ -13,7 +13,7 @@ import torch
 from nanogpt_cli.checkpoint import migrations as migrate
 from nanogpt_cli.checkpoint.torchfile import Checkpoint, read
 from nanogpt_cli.config import TrainConfig
-from nanogpt_cli.data.store import training_batch
+from nanogpt_cli.data.batches import training_batch
 from nanogpt_cli.errors import DivergedError, MachineError, UsageError
 from nanogpt_cli.evaluation.loss import evaluate_loss, token_byte_counts
 from nanogpt_cli.training import loop as train
