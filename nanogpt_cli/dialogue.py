@@ -88,6 +88,7 @@ def parse_turns(
     role: Role | None = None
     text = ""
     begun = boundary = False
+    blank = True  # whether the line has had nothing but white space so far
 
     def close() -> Iterator[Turn | None]:
         nonlocal begun, boundary
@@ -103,6 +104,7 @@ def parse_turns(
             yield Turn(role, text.strip())
 
     for line in _with_whole_tags(lines, chat):
+        blank = blank and not line.strip()
         for i, piece in enumerate(pattern.split(line)):
             if i % 2 == 0:
                 text += piece
@@ -115,10 +117,11 @@ def parse_turns(
             role = None if closing else "human" if piece.lower() == chat.human.lower() else "bot"
             text = ""
         if role is None or len(text) > LONGEST_TURN:
-            boundary = boundary or (role is None and line.endswith("\n") and not line.strip())
+            boundary = boundary or (role is None and line.endswith("\n") and blank)
             report.unclosed += role is not None
             yield from close()
             role, text = None, ""
+        blank = blank or line.endswith("\n")
     report.unclosed += role is not None
     yield from close()
 

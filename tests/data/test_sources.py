@@ -61,7 +61,7 @@ def test_small_chunks_change_nothing(size: int) -> None:
     write("b.txt", CHAT)
     write("c.jsonl", '{"text": "Ünë."}\n{"prompt": "P", "completion": "C"}\n')
     write("d.csv", 'text\n"Ö, ö"\n')
-    for name in ("a.txt", "c.jsonl", "d.csv"):
+    for name in ("a.txt", "b.txt", "c.jsonl", "d.csv"):
         with ExitStack() as stack:
             sources, _ = find_sources([name], "auto", stack)
         whole = list(read_pieces(sources))
