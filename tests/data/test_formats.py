@@ -43,7 +43,8 @@ def read(name: str, content: str) -> tuple[str, list[str]]:
             "human:H;bot:G;|",
         ),
         ("a.csv", 'id,text\n1,"One, ""two"".\nThree"\n2,Four\n', 'One, "two".\nThree|Four|'),
-        ("a.csv", "poem\nRoses\nViolets\n", "Roses|Violets|"),
+        ("a.csv", "text\nRoses\nViolets\n", "Roses|Violets|"),
+        ("a.csv", "\n\nText\n\nRoses, red\n\n", "Roses, red|"),
         (
             "a.tsv",
             "Question\tAnswer\nHow?\tSo.\nWhy?\tWell, ...\n",
@@ -70,6 +71,40 @@ def test_records_without_text_or_turns_are_refused(name: str, content: str, mess
     with pytest.raises(DataError, match=message) as error:
         run(write(name, content))
     assert name in error.value.message
+
+
+def test_a_row_without_text_is_left_out_and_counted() -> None:
+    """It must not become a document of its id."""
+    left_out = "rows without text were left out"
+    assert read("a.csv", "id,text\n17,One\n18,\n\n19\n20,  \n") == ("One|", [f"3 {left_out}"])
+    content = "human,bot\nHi,Yo\n,\n,Yes\n"
+    assert read("b.csv", content) == (
+        "human:Hi;bot:Yo;|bot:Yes;|",
+        ["1 row without text was left out"],
+    )
+
+
+@pytest.mark.parametrize("first", ["Roses are red", '"Roses, red"', "Roses are red, my dear"])
+def test_one_column_without_a_header_loses_no_line(first: str) -> None:
+    if first.count(",") and not first.startswith('"'):
+        with pytest.raises(DataError, match="neither a column text"):
+            read("a.csv", first + "\nViolets\n")
+        return
+    assert read("a.csv", first + "\nViolets, blue\n") == (
+        first.strip('"') + "|Violets, blue|",
+        [],
+    )
+
+
+@pytest.mark.parametrize("name", ["poem", "Comment_1"])
+def test_a_first_line_that_may_be_a_header_is_noted(name: str) -> None:
+    shown, (note,) = read("a.csv", f"{name}\nRoses\n")
+    assert shown == f"{name}|Roses|"
+    assert note == f"a.csv: its first line, {name}, is read as text; to name the column, write text"
+
+
+def test_a_column_with_a_known_name_is_a_header() -> None:
+    assert read("a.csv", "prompt\nRoses\n") == ("Roses|", [])
 
 
 def test_what_is_left_out_of_a_dialogue_is_counted() -> None:

@@ -25,10 +25,15 @@ PAIRS = (
 
 
 class Report:
-    """What a reader left out or assumed, counted, for the user to read."""
+    """What a reader left out, counted, and what it assumed, for the user to read."""
 
     def __init__(self) -> None:
+        self._warnings: list[str] = []
         self._counts: dict[tuple[str, str], int] = {}
+
+    def warn(self, note: str) -> None:
+        """Add a note about a file."""
+        self._warnings.append(note)
 
     def add(self, one: str, many: str, count: int = 1) -> None:
         """Count something, described by what follows "1 " and by what follows a larger number."""
@@ -36,11 +41,9 @@ class Report:
             self._counts[one, many] = self._counts.get((one, many), 0) + count
 
     def notes(self) -> list[str]:
-        """Return one note for each thing counted, in the order of their first occurrence."""
-        return [
-            f"{count:,} {one if count == 1 else many}"
-            for (one, many), count in self._counts.items()
-        ]
+        """Return the notes added, then one for each thing counted, in order of occurrence."""
+        counts = self._counts.items()
+        return [*self._warnings, *(f"{n:,} {one if n == 1 else many}" for (one, many), n in counts)]
 
 
 @dataclass(frozen=True)

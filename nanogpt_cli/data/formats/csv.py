@@ -1,6 +1,8 @@
 """Tables: a row is a document (column ``text``, or the only one) or a pair of turns.
 
-Cells are separated by commas, tabs or semicolons, whichever is most frequent in the first line.
+Cells are separated by commas, tabs or semicolons, whichever is most frequent in the first line
+that is not blank. That line names the columns, unless the table has a single one whose name is not
+known.
 """
 
 import csv
@@ -9,6 +11,7 @@ from itertools import chain
 
 from nanogpt_cli.data.formats.base import (
     LONGEST_LINE,
+    PAIRS,
     Format,
     Piece,
     Report,
@@ -20,24 +23,42 @@ from nanogpt_cli.data.formats.base import (
 )
 from nanogpt_cli.dialogue import Turn
 from nanogpt_cli.errors import DataError
+from nanogpt_cli.text import printable
+
+_KNOWN_COLUMNS = {"text", *chain.from_iterable(PAIRS)}
 
 
 def _read(chunks: Iterable[str], name: str, report: Report) -> Iterator[Piece]:
     """Yield each row."""
     lines = whole_lines(chunks, name)
-    header = next(lines, "")
+    blank: list[str] = []
+    for header in lines:
+        if header.strip():
+            break
+        blank.append(header)
+    else:
+        return
+    delimiter = max(",\t;", key=header.count)
     csv.field_size_limit(LONGEST_LINE)
-    rows = csv.reader(chain([header], lines), delimiter=max(",\t;", key=header.count))
+    reader = csv.reader(chain(blank, [header], lines), delimiter=delimiter)
+    rows = (row for row in reader if row and (len(row) > 1 or row[0].strip()))
     try:
-        yield from _pieces(rows, name)
+        first = next(rows, [])
+        if len(first) > 1:
+            yield from _table(first, rows, name, report)
+        else:
+            yield from _column(first, rows, delimiter, name, report)
     except csv.Error as error:
-        raise DataError(f"{name}, line {rows.line_num}: {error}", "check its quotes") from error
+        raise DataError(f"{name}, line {reader.line_num}: {error}", "check its quotes") from error
 
 
-def _pieces(rows: Iterator[list[str]], name: str) -> Iterator[Piece]:
-    columns = [column.strip().lower() for column in next(rows, [])]
+def _table(
+    header: list[str], rows: Iterable[list[str]], name: str, report: Report
+) -> Iterator[Piece]:
+    """Yield the column ``text``, or the pairs of two columns."""
+    columns = [column.strip().lower() for column in header]
     pair = find_pair(columns)
-    if pair is None and "text" not in columns and len(columns) > 1:
+    if pair is None and "text" not in columns:
         raise DataError(
             f"{name} has neither a column text nor a pair such as human, bot: {', '.join(columns)}",
             "name the columns in its first line",
@@ -45,10 +66,37 @@ def _pieces(rows: Iterator[list[str]], name: str) -> Iterator[Piece]:
     for row in rows:
         cells = dict(zip(columns, row, strict=False))
         if "text" in columns or pair is None:
-            yield from document([cells.get("text") or "".join(row[:1])])
+            pieces = document([cells.get("text", "")])
         else:
             human, bot = (cells.get(column, "") for column in pair)
-            yield from conversation([Turn("human", human), Turn("bot", bot)])
+            pieces = conversation([Turn("human", human), Turn("bot", bot)])
+        yield from _counted(pieces, report)
+
+
+def _column(
+    first: list[str], rows: Iterable[list[str]], delimiter: str, name: str, report: Report
+) -> Iterator[Piece]:
+    """Yield each row of a single column; a delimiter that is not quoted belongs to the text."""
+    cell = "".join(first).strip()
+    if cell.lower() not in _KNOWN_COLUMNS:
+        if cell.isidentifier():
+            report.warn(
+                f"{name}: its first line, {printable(cell)}, is read as text; "
+                "to name the column, write text"
+            )
+        rows = chain([first], rows)
+    for row in rows:
+        yield from _counted(document([delimiter.join(row)]), report)
+
+
+def _counted(pieces: Iterator[Piece], report: Report) -> Iterator[Piece]:
+    """Yield the pieces of a row, and count it where there are none."""
+    first = next(pieces, None)
+    if first is None:
+        report.add("row without text was left out", "rows without text were left out")
+        return
+    yield first
+    yield from pieces
 
 
 FORMAT = Format("csv", suffixes=(".csv", ".tsv"), sniff=no_sniff, read=_read)
