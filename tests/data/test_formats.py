@@ -62,7 +62,11 @@ def test_records(name: str, content: str, expected: str) -> None:
     [
         ("a.jsonl", '{"text": "One."}\n{"text": 3}\n', "line 2"),
         ("a.jsonl", "{nonsense", "line 1"),
-        ("a.jsonl", '{"messages": [{"role": "tool", "content": "x"}]}', "line 1"),
+        ("a.jsonl", '{"messages": [{"content": "x"}]}', "line 1"),
+        ("a.jsonl", '{"messages": [{"role": ["user"], "content": "x"}]}', "line 1"),
+        ("a.jsonl", '{"messages": [{"role": "user"}]}', "line 1"),
+        ("a.jsonl", '{"messages": [{"role": "user", "content": 3}]}', "line 1"),
+        ("a.jsonl", '{"title": null}', "line 1"),
         ("a.jsonl", '"just a text"', "line 1"),
         ("a.csv", "a,b\n1,2\n", "a, b"),
     ],
@@ -71,6 +75,52 @@ def test_records_without_text_or_turns_are_refused(name: str, content: str, mess
     with pytest.raises(DataError, match=message) as error:
         run(write(name, content))
     assert name in error.value.message
+
+
+def test_messages_that_cannot_be_used_are_left_out_and_counted() -> None:
+    user, bot = '{"role": "user", "content": "Hi"}', '{"role": "assistant", "content": "Yo"}'
+    call = '{"role": "assistant", "content": null}'
+    called = '{"role": "assistant", "tool_calls": []}'
+    tool = '{"role": "tool"}'
+    unknown = '{"from": "\\u001b[31m", "value": "x"}'
+    content = (
+        f'{{"messages": [{user}, {call}, {called}, {tool}, {bot}, {tool}]}}\n[{unknown}, {user}]\n'
+    )
+    assert read("a.jsonl", content) == (
+        "human:Hi;bot:Yo;|human:Hi;|",
+        [
+            "2 messages without content were left out",
+            "2 messages of role tool were left out",
+            "1 message of role \\x1b[31m was left out",
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        '{"messages": [{"role": "tool", "content": "x"}]}',
+        '{"messages": []}',
+        "[]",
+        '{"text": null}',
+        '{"text": " "}',
+        '{"prompt": null, "completion": ""}',
+    ],
+)
+def test_records_without_text_are_skipped_and_counted(record: str) -> None:
+    shown, notes = read("a.jsonl", f'{{"text": "One."}}\n{record}\n{record}\n')
+    assert shown == "One.|"
+    assert notes[-1] == "2 records without text were left out"
+
+
+def test_many_unknown_roles_are_counted_together() -> None:
+    messages = ", ".join(f'{{"role": "r{i}", "content": "x"}}' for i in range(100))
+    notes = read("a.jsonl", f'[{messages}]\n{{"text": "One."}}')[1]
+    assert notes[7] == "1 message of role r7 was left out"
+    assert notes[8:] == [
+        "92 messages of other roles were left out",
+        "1 record without text was left out",
+    ]
 
 
 def test_a_row_without_text_is_left_out_and_counted() -> None:

@@ -91,6 +91,16 @@ def conversation(turns: Iterable[Turn]) -> Iterator[Piece]:
         yield None
 
 
+def counted(pieces: Iterator[Piece], what: str, report: Report) -> Iterator[Piece]:
+    """Yield the pieces of a record or row, and count it as without text where there are none."""
+    first = next(pieces, None)
+    if first is None:
+        report.add(f"{what} without text was left out", f"{what}s without text were left out")
+        return
+    yield first
+    yield from pieces
+
+
 def whole_lines(chunks: Iterable[str], name: str, longest: int = LONGEST_LINE) -> Iterator[str]:
     """Yield whole lines with their line breaks.
 

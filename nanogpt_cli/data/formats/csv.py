@@ -16,6 +16,7 @@ from nanogpt_cli.data.formats.base import (
     Piece,
     Report,
     conversation,
+    counted,
     document,
     find_pair,
     no_sniff,
@@ -70,7 +71,7 @@ def _table(
         else:
             human, bot = (cells.get(column, "") for column in pair)
             pieces = conversation([Turn("human", human), Turn("bot", bot)])
-        yield from _counted(pieces, report)
+        yield from counted(pieces, "row", report)
 
 
 def _column(
@@ -86,17 +87,7 @@ def _column(
             )
         rows = chain([first], rows)
     for row in rows:
-        yield from _counted(document([delimiter.join(row)]), report)
-
-
-def _counted(pieces: Iterator[Piece], report: Report) -> Iterator[Piece]:
-    """Yield the pieces of a row, and count it where there are none."""
-    first = next(pieces, None)
-    if first is None:
-        report.add("row without text was left out", "rows without text were left out")
-        return
-    yield first
-    yield from pieces
+        yield from counted(document([delimiter.join(row)]), "row", report)
 
 
 FORMAT = Format("csv", suffixes=(".csv", ".tsv"), sniff=no_sniff, read=_read)
