@@ -16,7 +16,7 @@ from nanogpt_cli.config import PrepareConfig
 from nanogpt_cli.data.formats.base import Piece, Report
 from nanogpt_cli.data.publish import check_free, publish, temporary_folder, write_durably
 from nanogpt_cli.data.sources import Source, find_sources, read_pieces
-from nanogpt_cli.data.split import Scan, Split, split, training_sample
+from nanogpt_cli.data.split import Scan, Split, plan_split, split, training_sample
 from nanogpt_cli.data.write import Part, token_dtype, write_tokens
 from nanogpt_cli.dialogue import ChatFormat
 from nanogpt_cli.errors import DataError
@@ -100,7 +100,8 @@ class _Input:
 
     def split(self, phase: str, scan: Scan) -> Iterator[tuple[Split, Piece]]:
         """Yield all pieces with their split; ``phase`` names this pass in the progress."""
-        return split(self._read(phase, Report()), scan, self.options.val_fraction)
+        plan = plan_split(scan, self.options.val_fraction)
+        return split(self._read(phase, Report()), scan, plan)
 
     def _read(self, phase: str, report: Report) -> Iterator[Piece]:
         done = 0
@@ -144,7 +145,7 @@ def prepare(
         notes=[
             *given.notes,
             *given.report.notes(),
-            *_split_notes(train, val, options),
+            *_split_notes(train, val, scan, options),
             *_size_notes(tokenizer, train),
         ],
     )
@@ -248,12 +249,18 @@ def _check_lengths(parts: dict[Split, Part], options: PrepareOptions, label: str
         raise DataError(
             f"the validation split would be empty: {parts['val'].tokens} tokens of {label} "
             f"at --val-fraction {options.val_fraction:g}",
-            "raise --val-fraction, or give more text",
+            "raise --val-fraction, or give more text, not copies of it",
         )
 
 
-def _split_notes(train: Part, val: Part, options: PrepareOptions) -> Iterator[str]:
-    """Say where validation is far from what was asked for."""
+def _split_notes(train: Part, val: Part, scan: Scan, options: PrepareOptions) -> Iterator[str]:
+    """Say where documents were cut, and where validation is far from what was asked for."""
+    if scan.documents > 1 and plan_split(scan, options.val_fraction).train is not None:
+        yield (
+            f"the {scan.documents} documents are few or unequal: the end of each is kept for "
+            "validation, rather than whole documents"
+        )
+        return
     share = val.tokens / (train.tokens + val.tokens)
     if not options.val_fraction / 2 <= share <= options.val_fraction * 2:
         yield (

@@ -104,7 +104,7 @@ def test_conversations() -> None:
         50259,
         50256,
     ]
-    assert ids("train")[: len(one)] == one
+    assert ids("val")[: len(one)] == one
     assert meta()["vocab_size"] == 50260
 
 
