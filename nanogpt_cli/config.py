@@ -254,7 +254,7 @@ class PrepareConfig:
     format: str = setting(
         "auto", f"auto (by the file's name and first lines), or one of: {', '.join(FORMATS)}."
     )
-    val_fraction: float = setting(0.1, "Part of the text kept for validation.", min=0, below=1)
+    val_fraction: float = setting(0.1, "Part of the text kept for validation.", above=0, below=1)
     seed: int = setting(1337, "Which documents are kept for validation.", min=0, max=2**63 - 1)
     errors: DecodeErrors = setting(
         "strict", "Bytes that are not UTF-8: strict (stop) or replace (by U+FFFD)."

@@ -141,8 +141,6 @@ def test_progress_is_reported_and_ends_at_the_end() -> None:
 @pytest.mark.parametrize(
     "option",
     [
-        {"val_fraction": float("nan")},
-        {"val_fraction": 1.0},
         {"format": "xml"},
         {"errors": "ignore"},
         {"workers": 0},
@@ -275,13 +273,15 @@ def test_6_too_short(text: str) -> None:
     assert leftovers() == []
 
 
-@pytest.mark.parametrize("fraction", [0.0, 0.0001])
-def test_7_no_validation(fraction: float) -> None:
+def test_7_no_validation() -> None:
     with pytest.raises(DataError, match="validation split would be empty") as error:
-        run(write("a.txt", PROSE), tokenizer="byte", val_fraction=fraction)
+        run(write("a.txt", PROSE), tokenizer="byte", val_fraction=0.0001)
     assert "--val-fraction" in error.value.hint
-    write("b.txt", PROSE)
-    if fraction == 0:
-        with pytest.raises(DataError, match="validation split"):
-            run("a.txt", "b.txt", tokenizer="byte", val_fraction=fraction)
     assert not OUT.exists()
+
+
+@pytest.mark.parametrize("fraction", [0.0, -0.1, 1.0, float("nan")])
+def test_7_a_fraction_without_validation_is_a_usage_error(fraction: float) -> None:
+    with pytest.raises(UsageError, match="--val-fraction") as error:
+        PrepareOptions(val_fraction=fraction)
+    assert "above 0 and below 1" in error.value.hint
