@@ -20,7 +20,7 @@ from pathlib import Path
 import psutil
 
 from nanogpt_cli.checkpoint.load import load_checkpoint
-from nanogpt_cli.data.write import PrepareOptions, prepare
+from nanogpt_cli.data.prepare import PrepareOptions, prepare
 from nanogpt_cli.errors import NanoGPTError
 from nanogpt_cli.logs import metrics
 from nanogpt_cli.runs import BEST, LAST, METRICS

@@ -29,7 +29,8 @@ import torch
 from torch.nn import functional as F
 
 from nanogpt_cli.config import Arch, ModelConfig, Optimizer, TrainConfig
-from nanogpt_cli.data.store import Tokens, training_batch
+from nanogpt_cli.data.batches import training_batch
+from nanogpt_cli.data.store import Tokens
 from nanogpt_cli.device import autocast, find_device
 from nanogpt_cli.model.factory import make_model
 from nanogpt_cli.model.kernels import head_loss

@@ -11,7 +11,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from nanogpt_cli.errors import UsageError
-from nanogpt_cli.registry import POSITIONS
+from nanogpt_cli.registry import FORMATS, POSITIONS
 
 Arch = Literal["gpt2", "modern"]
 Gelu = Literal["erf", "tanh"]
@@ -19,6 +19,7 @@ Norm = Literal["layer", "rms"]
 Optimizer = Literal["adamw", "muon"]
 Schedule = Literal["cosine", "linear", "wsd"]
 DType = Literal["auto", "float32", "bfloat16", "float16"]
+DecodeErrors = Literal["strict", "replace"]
 
 
 def setting(
@@ -242,6 +243,33 @@ class SampleConfig:
     def __post_init__(self) -> None:
         """Check the ranges."""
         check_ranges(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrepareConfig:
+    """How text becomes a dataset."""
+
+    tokenizer: str | None = setting(
+        None,
+        "gpt2 (default; the demo corpus takes bpe:1024), char, byte, bpe:N (N tokens learned from "
+        "the text), cl100k_base, o200k_base, or a file or dataset that holds one.",
+    )
+    format: str = setting(
+        "auto", f"auto (by the file's name and first lines), or one of: {', '.join(FORMATS)}."
+    )
+    val_fraction: float = setting(0.1, "Part of the text kept for validation.", above=0, below=1)
+    seed: int = setting(1337, "Which documents are kept for validation.", min=0, max=2**63 - 1)
+    errors: DecodeErrors = setting(
+        "strict", "Bytes that are not UTF-8: strict (stop) or replace (by U+FFFD)."
+    )
+    workers: int = setting(1, "Threads that tokenize.", min=1)
+    force: bool = setting(False, "Replace the dataset that is there.")
+
+    def __post_init__(self) -> None:
+        """Check the ranges and the format."""
+        check_ranges(self)
+        if self.format != "auto":
+            FORMATS.check(self.format)
 
 
 NANOGPT_DEFAULTS: Mapping[str, Any] = {

@@ -10,7 +10,7 @@ import torch
 from nanogpt_cli import cli
 from nanogpt_cli.cli import ui
 from nanogpt_cli.config import ModelConfig
-from nanogpt_cli.data.write import PrepareOptions, prepare
+from nanogpt_cli.data.prepare import PrepareOptions, prepare
 from nanogpt_cli.model.factory import make_model
 from nanogpt_cli.model.gpt import GPT
 

@@ -15,8 +15,9 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
-from nanogpt_cli.data.store import Tokens, evaluation_starts
-from nanogpt_cli.data.store import windows as cut_windows
+from nanogpt_cli.data.batches import evaluation_starts
+from nanogpt_cli.data.batches import windows as cut_windows
+from nanogpt_cli.data.store import Tokens
 from nanogpt_cli.errors import DataError
 from nanogpt_cli.model.gpt import GPT
 from nanogpt_cli.tokenizer.load import Tokenizer

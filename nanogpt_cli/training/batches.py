@@ -6,7 +6,8 @@ from dataclasses import replace
 from torch import Tensor
 
 from nanogpt_cli.config import ModelConfig, TrainConfig
-from nanogpt_cli.data.store import Tokens, training_batch, training_starts
+from nanogpt_cli.data.batches import training_batch, training_starts
+from nanogpt_cli.data.store import Tokens
 from nanogpt_cli.training.parallel import Parallel
 
 

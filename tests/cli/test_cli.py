@@ -16,8 +16,8 @@ import typer
 from nanogpt_cli import cli
 from nanogpt_cli.checkpoint.schema import Checkpoint
 from nanogpt_cli.config import ModelConfig, SampleConfig, TrainConfig, config_fields, flag
+from nanogpt_cli.data.prepare import PrepareOptions
 from nanogpt_cli.data.store import open_dataset
-from nanogpt_cli.data.write import PrepareOptions
 
 TINY = ["--n-layer=1", "--n-head=2", "--n-embd=16", "--block-size=16", "--batch-size=4",
         "--eval-iters=1", "--sample-tokens=4", "--device=cpu", "--dtype=float32"]  # fmt: skip

@@ -148,15 +148,15 @@ def test_a_bad_checkpoint_is_not_resumed(refuses, trained, fault):
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("train.bin", lambda data: data + b"\1", "is no multiple of 2"),  # row 12
-        ("val.bin", lambda data: data + b"\1", "is no multiple of 2"),
+        ("train.bin", lambda data: data + b"\1", "is not a multiple of 2"),  # row 12
+        ("val.bin", lambda data: data + b"\1", "is not a multiple of 2"),
         ("train.bin", lambda data: b"", "is empty"),  # row 13
         ("val.bin", lambda data: b"", "is empty"),
         ("train.bin", lambda data: b"\xff\xff" + data[2:], "holds token 65535"),  # row 14
         ("val.bin", lambda data: b"\xff\xff" + data[2:], "holds token 65535"),
         ("train.bin", lambda data: data[:100], "it was cut or changed"),  # row 15
-        ("meta.json", lambda data: data[:100], "is damaged"),  # row 16
-        ("meta.json", lambda data: b"\xff\0", "is damaged"),
+        ("meta.json", lambda data: data[:100], "is corrupt"),  # row 16
+        ("meta.json", lambda data: b"\xff\0", "is corrupt"),
         (
             "meta.json",
             lambda data: data.replace(b'"version": 1', b'"version": 2'),

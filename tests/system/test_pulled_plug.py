@@ -29,7 +29,8 @@ from nanogpt_cli import cli, files
 from nanogpt_cli.checkpoint.load import load_checkpoint
 from nanogpt_cli.checkpoint.schema import Checkpoint
 from nanogpt_cli.cli import ui
-from nanogpt_cli.data import write as corpus
+from nanogpt_cli.data.prepare import PrepareOptions
+from nanogpt_cli.data.prepare import prepare as prepare_dataset
 from nanogpt_cli.data.store import open_dataset
 from nanogpt_cli.errors import NanoGPTError
 from nanogpt_cli.logs import metrics
@@ -154,7 +155,7 @@ def a_new_dataset() -> Write:
 
 def a_replaced_dataset() -> Write:
     Path("old.txt").write_text("All the world's a stage.\n" * 90)
-    corpus.prepare(corpus.PrepareOptions(("old.txt",), DATA, "char"))
+    prepare_dataset(PrepareOptions(("old.txt",), DATA, tokenizer="char"))
     (DATA / "notes.txt").write_text("another program's file")
     return _dataset("byte")
 
@@ -173,10 +174,10 @@ def a_replaced_dataset_of_nanogpt() -> Write:
 
 def _dataset(kind: str) -> Write:
     Path("new.txt").write_text("And all the men and women merely players.\n" * 100)
-    options = corpus.PrepareOptions(("new.txt",), DATA, kind, force=True)
+    options = PrepareOptions(("new.txt",), DATA, tokenizer=kind, force=True)
 
     def prepare() -> None:
-        corpus.prepare(options)
+        prepare_dataset(options)
 
     def content() -> Any:
         if not DATA.exists():

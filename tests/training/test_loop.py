@@ -15,7 +15,7 @@ from nanogpt_cli.checkpoint.schema import Checkpoint
 from nanogpt_cli.checkpoint.torchfile import read
 from nanogpt_cli.checkpoint.weights import build_model
 from nanogpt_cli.config import TrainConfig
-from nanogpt_cli.data.store import training_batch
+from nanogpt_cli.data.batches import training_batch
 from nanogpt_cli.errors import DivergedError, MachineError, UsageError
 from nanogpt_cli.evaluation.loss import evaluate_loss, token_byte_counts
 from nanogpt_cli.model.factory import make_model

@@ -15,8 +15,8 @@ from nanogpt_cli.checkpoint.schema import Checkpoint
 from nanogpt_cli.checkpoint.weights import build_model, check_weights
 from nanogpt_cli.config import PRESETS, ModelConfig, TrainConfig, config_fields
 from nanogpt_cli.configfile import read_config
+from nanogpt_cli.data.prepare import PrepareOptions, prepare
 from nanogpt_cli.data.store import open_dataset
-from nanogpt_cli.data.write import PrepareOptions, prepare
 from nanogpt_cli.errors import CheckpointError, DataError, UsageError
 from nanogpt_cli.model.factory import make_model
 from nanogpt_cli.tokenizer import load as tokenizer
