@@ -14,7 +14,8 @@ from pathlib import Path
 import torch
 import transformers
 
-from nanogpt_cli.data.store import open_dataset, training_batch
+from nanogpt_cli.data.batches import training_batch
+from nanogpt_cli.data.store import open_dataset
 
 STEPS, WARMUP, BATCH, BLOCK, WIDTH, LAYERS, HEADS, PEAK = 2000, 100, 12, 64, 128, 4, 4, 1e-3
 

@@ -2,7 +2,7 @@
 
 Usage: python benchmarks/positions.py DATA_DIR [--seeds N] [--preset NAME] [--max-iters N]
 
-Trains in a temporary folder and prints the defined validation loss of the last weights. Seconds are
+Trains in a temporary folder and prints the defined validation loss of the last state. Seconds are
 those of the whole run, which is only comparable where nothing else runs.
 """
 
@@ -11,7 +11,8 @@ import statistics
 import tempfile
 from pathlib import Path
 
-from nanogpt_cli.checkpoint import migrations as migrate
+from nanogpt_cli.checkpoint.load import load_checkpoint
+from nanogpt_cli.checkpoint.weights import build_model
 from nanogpt_cli.evaluation.loss import evaluate_loss, token_byte_counts
 from nanogpt_cli.training.loop import train
 from nanogpt_cli.training.plan import Request, make_run
@@ -22,7 +23,7 @@ KINDS = ("default", "rope", "relative")
 def measure(
     pos_embd: str, seed: int, args: argparse.Namespace, folder: Path
 ) -> tuple[float, float]:
-    """Train once; give the validation loss in nats per token, and the seconds it took."""
+    """Train once; return the validation loss in nats per token, and the seconds it took."""
     settings = {"pos_embd": pos_embd, "seed": seed, "eval_interval": 10**9, "sample_tokens": 0}
     if args.max_iters:
         settings["max_iters"] = args.max_iters
@@ -31,9 +32,9 @@ def measure(
     outcome = train(run)
     if outcome.reason != "done":
         raise SystemExit(f"stopped by {outcome.reason}")
-    checkpoint = migrate.load(out / "last.pt")
+    checkpoint = load_checkpoint(out / "last.pt")
     counts = token_byte_counts(run.dataset.tokenizer, run.dataset.vocab_size)
-    loss = evaluate_loss(migrate.make_model(checkpoint), run.dataset.val, counts)
+    loss = evaluate_loss(build_model(checkpoint), run.dataset.val, counts)
     return loss.per_token, outcome.seconds
 
 

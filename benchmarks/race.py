@@ -21,7 +21,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from nanogpt_cli.checkpoint import migrations as migrate
+from nanogpt_cli.checkpoint.load import load_checkpoint
+from nanogpt_cli.checkpoint.weights import build_model
 from nanogpt_cli.data.store import open_dataset
 from nanogpt_cli.evaluation.loss import evaluate_loss, token_byte_counts
 from nanogpt_cli.logs.metrics import read
@@ -51,10 +52,10 @@ def run(command: str, data: Path, seed: int) -> Finish:
         whole = time.perf_counter() - begin
         if done.returncode:
             raise SystemExit(f"{command}\n{done.stderr[-2000:]}")
-        checkpoint = migrate.load(out / "ckpt.pt")
+        checkpoint = load_checkpoint(out / "ckpt.pt")
         tokens = open_dataset(data)
         counts = token_byte_counts(tokens.tokenizer, checkpoint.config.vocab_size)
-        loss = evaluate_loss(migrate.make_model(checkpoint), tokens.val, counts)
+        loss = evaluate_loss(build_model(checkpoint), tokens.val, counts)
         training = None
         if (log := out / "metrics.jsonl").exists():
             training = float([e for e in read(log).events if e["event"] == "end"][-1]["time"])

@@ -2,7 +2,7 @@
 
 Usage: python benchmarks/saving.py [--saves N] [--optimizer adamw|muon] [--folder DIR]
 
-A GPT-2 of 124 M weights trains on random text. After some quiet steps a save is made as
+A GPT-2 of 124 M parameters trains on random text. After some quiet steps a save is made as
 `nanogpt train` makes it; what it costs is the time of the copy, and by how much the steps that run
 while the thread writes are slower than the median of the quiet ones. The share is for one save a
 minute. A save in the loop itself, as most trainers do it, is timed beside it. A CUDA device is used
@@ -13,21 +13,23 @@ import argparse
 import statistics
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from nanogpt_cli.checkpoint.torchfile import Checkpoint
+from nanogpt_cli.checkpoint.schema import Checkpoint
 from nanogpt_cli.config import ModelConfig, TrainConfig
-from nanogpt_cli.data.store import training_batch
 from nanogpt_cli.device import autocast, find_device, find_dtype
 from nanogpt_cli.model.gpt import GPT
 from nanogpt_cli.runs import LAST
-from nanogpt_cli.training.loop import TrainState, apply_gradients, compute_gradients
+from nanogpt_cli.training.batches import Batches
 from nanogpt_cli.training.optim import make_optimizers
-from nanogpt_cli.training.parallel import World
+from nanogpt_cli.training.parallel import Parallel
 from nanogpt_cli.training.saver import Saver
+from nanogpt_cli.training.state import TrainState
+from nanogpt_cli.training.step import apply, gradients
 
 GPT2 = ModelConfig(1024, 12, 12, 768, 0.0, False, "default", "gpt2", 0, vocab_size=50304)
 QUIET = 6
@@ -50,22 +52,13 @@ def main() -> None:
     state = TrainState(model, make_optimizers(model, config))
     tokens = np.random.default_rng(0).integers(0, 50257, 300_000).astype(np.uint16)
 
-    def batch(micro: int) -> tuple[torch.Tensor, torch.Tensor]:
-        inputs, targets = training_batch(
-            tokens,
-            seed=1,
-            index=state.step,
-            batch_size=config.batch_size,
-            block_size=block_size,
-        )
-        return inputs.to(device), targets.to(device)
+    shape = replace(GPT2, block_size=block_size)
+    batches = Batches(tokens, shape, config, Parallel(device))
 
     def step() -> float:
         begun = time.perf_counter()
-        compute_gradients(
-            state, model, batch, config, world=World(), precision=lambda: autocast(device, dtype)
-        )
-        apply_gradients(state, lr=1e-5)
+        gradients(state, model, batches, precision=lambda: autocast(device, dtype), grad_clip=1.0)
+        apply(state, lr=1e-5)
         state.step += 1
         return time.perf_counter() - begun
 
@@ -104,8 +97,8 @@ def main() -> None:
         print(f"{what:<44} {middle:8.3f} {unit}  ({low:.3f} to {high:.3f})")
 
     print(
-        f"{model.parameter_count() / 1e6:.0f} M weights, {args.optimizer}, {size / 1e6:,.0f} MB a "
-        f"save, {device}, {torch.get_num_threads()} threads; median of {args.saves} (range)"
+        f"{model.parameter_count() / 1e6:.0f} M parameters, {args.optimizer}, {size / 1e6:,.0f} MB "
+        f"a save, {device}, {torch.get_num_threads()} threads; median of {args.saves} (range)"
     )
     row("a step", quiet)
     row("the loop waits for the copy", copies)

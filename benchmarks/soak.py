@@ -19,8 +19,8 @@ from pathlib import Path
 
 import psutil
 
-from nanogpt_cli.checkpoint import migrations as migrate
-from nanogpt_cli.data.write import PrepareOptions, prepare
+from nanogpt_cli.checkpoint.load import load_checkpoint
+from nanogpt_cli.data.prepare import PrepareOptions, prepare
 from nanogpt_cli.errors import NanoGPTError
 from nanogpt_cli.logs import metrics
 from nanogpt_cli.runs import BEST, LAST, METRICS
@@ -57,7 +57,7 @@ def watch(process: psutil.Popen, out: Path) -> Seen:
         for name in (BEST, LAST):
             if (out / name).exists():
                 try:
-                    migrate.load(out / name)
+                    load_checkpoint(out / name)
                     seen.loads += 1
                 except NanoGPTError as error:
                     seen.refused.append(error.message)

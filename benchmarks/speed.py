@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -27,24 +28,35 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from nanogpt_cli.config import Arch, ModelConfig, Optimizer, PosEmbd, TrainConfig
-from nanogpt_cli.data.store import training_batch
+from nanogpt_cli.config import Arch, ModelConfig, Optimizer, TrainConfig
+from nanogpt_cli.data.batches import training_batch
+from nanogpt_cli.data.store import Tokens
 from nanogpt_cli.device import autocast, find_device
-from nanogpt_cli.model.gpt import GPT
+from nanogpt_cli.model.factory import make_model
 from nanogpt_cli.model.kernels import head_loss
-from nanogpt_cli.training.loop import TrainState, apply_gradients, compute_gradients
+from nanogpt_cli.registry import POSITIONS
+from nanogpt_cli.training.batches import Batches
 from nanogpt_cli.training.optim import make_optimizers
-from nanogpt_cli.training.parallel import World
+from nanogpt_cli.training.parallel import Parallel
+from nanogpt_cli.training.state import TrainState
+from nanogpt_cli.training.step import apply, gradients
 
 DEVICE = find_device()
 LAPTOP = ModelConfig(64, 4, 4, 128, 0.0, False, "default", "gpt2", 0, vocab_size=65)
 LARGE = replace(LAPTOP, block_size=256, n_layer=6, n_head=6, n_embd=384)
 
 
-def batches(config: ModelConfig, batch_size: int) -> Callable[[int], tuple[torch.Tensor, ...]]:
-    """Give random batches, the same for all."""
+def random_tokens(config: ModelConfig) -> Tokens:
+    """Return a text without meaning."""
     rng = np.random.default_rng(0)
-    tokens = rng.integers(0, config.vocab_size, 300_000).astype(np.uint16)
+    return rng.integers(0, config.vocab_size, 300_000).astype(np.uint16)
+
+
+def their_batches(
+    config: ModelConfig, batch_size: int
+) -> Callable[[int], tuple[torch.Tensor, ...]]:
+    """Give random batches, the same for all."""
+    tokens = random_tokens(config)
 
     def batch(index: int) -> tuple[torch.Tensor, ...]:
         pair = training_batch(
@@ -58,27 +70,25 @@ def batches(config: ModelConfig, batch_size: int) -> Callable[[int], tuple[torch
 def our_step(
     config: ModelConfig, batch_size: int, dtype: torch.dtype, optimizer: Any = "adamw"
 ) -> Any:
-    """Give a function that makes one training step of ours."""
+    """Return a function that makes one training step of ours."""
     torch.manual_seed(0)
-    model = GPT(config).to(DEVICE)
+    model = make_model(config).to(DEVICE)
     settings = TrainConfig(optimizer=optimizer, batch_size=batch_size)
     state = TrainState(model, make_optimizers(model, settings))
-    batch: Any = batches(config, batch_size)
+    batches = Batches(random_tokens(config), config, settings, Parallel(DEVICE))
     forward: Any = torch.compile(model) if DEVICE.type == "cuda" else model
 
     def step() -> None:
-        compute_gradients(
-            state, forward, lambda micro: batch(state.step), settings, world=World(),
-            precision=lambda: autocast(DEVICE, dtype),
-        )  # fmt: skip
-        apply_gradients(state, lr=1e-4)
+        precision = partial(autocast, DEVICE, dtype)
+        gradients(state, forward, batches, precision=precision, grad_clip=1.0)
+        apply(state, lr=1e-4)
         state.step += 1
 
     return step
 
 
 def plain_step(model: Any, optimizer: Any, batch: Any, loss_of: Any) -> Any:
-    """Give a function that makes one step of the usual eager loop."""
+    """Return a function that makes one step of the usual eager loop."""
     count = 0
 
     def step() -> None:
@@ -95,18 +105,18 @@ def plain_step(model: Any, optimizer: Any, batch: Any, loss_of: Any) -> Any:
 
 
 def nanogpt_step(folder: Path, config: ModelConfig, batch_size: int) -> Any:
-    """Give nanoGPT's step, in float32 and eager as it runs on a CPU."""
+    """Return nanoGPT's step, in float32 and eager as it runs on a CPU."""
     sys.path.insert(0, str(folder))
     import model as theirs  # type: ignore[import-not-found]
 
     names = ("block_size", "vocab_size", "n_layer", "n_head", "n_embd", "dropout", "bias")
     gpt = theirs.GPT(theirs.GPTConfig(**{n: getattr(config, n) for n in names})).to(DEVICE)
     optimizer = gpt.configure_optimizers(0.1, 1e-4, (0.9, 0.99), DEVICE.type)
-    return plain_step(gpt, optimizer, batches(config, batch_size), lambda m, x, y: m(x, y)[1])
+    return plain_step(gpt, optimizer, their_batches(config, batch_size), lambda m, x, y: m(x, y)[1])
 
 
 def transformers_step(config: ModelConfig, batch_size: int) -> Any:
-    """Give a step of transformers' GPT-2."""
+    """Return a step of transformers' GPT-2."""
     import transformers
 
     gpt = transformers.GPT2LMHeadModel(
@@ -120,11 +130,11 @@ def transformers_step(config: ModelConfig, batch_size: int) -> Any:
     def loss_of(model: Any, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         return F.cross_entropy(model(x).logits.flatten(0, 1), y.flatten())
 
-    return plain_step(gpt, optimizer, batches(config, batch_size), loss_of)
+    return plain_step(gpt, optimizer, their_batches(config, batch_size), loss_of)
 
 
 def compare(steps: dict[str, Any], rounds: int = 7) -> dict[str, float]:
-    """Run the steps in turn; give the median seconds of each."""
+    """Run the steps in turn; return the median seconds of each."""
     times: dict[str, list[float]] = {name: [] for name in steps}
     for turn in range(rounds + 2):
         for name, step in steps.items():
@@ -138,7 +148,7 @@ def compare(steps: dict[str, Any], rounds: int = 7) -> dict[str, float]:
 
 
 def matrix_rate(dtype: torch.dtype) -> float:
-    """Give the floating-point operations per second of a large matrix product."""
+    """Return the floating-point operations per second of a large matrix product."""
     a, b = (torch.randn(2048, 2048, device=DEVICE, dtype=dtype) for _ in range(2))
     seconds = compare({"product": lambda: (a @ b)[0, 0].item()})["product"]
     return float(2 * 2048**3 / seconds)
@@ -157,7 +167,7 @@ def show_steps(args: argparse.Namespace) -> None:
         if args.nanogpt:
             steps["nanoGPT"] = nanogpt_step(args.nanogpt, config, batch_size)
         seconds = compare(steps)
-        flops = GPT(config).flops_per_token() * batch_size * config.block_size
+        flops = make_model(config).flops_per_token() * batch_size * config.block_size
         base = seconds.get("nanoGPT", seconds["transformers"])
         print(f"\n{name}: {config.n_layer} layers, {config.n_embd} wide, {batch_size} x "
               f"{config.block_size} tokens")  # fmt: skip
@@ -172,26 +182,25 @@ def show_steps(args: argparse.Namespace) -> None:
 def show_positions(args: argparse.Namespace) -> None:
     """Compare the position embeddings."""
     arches: tuple[tuple[Arch, Optimizer], ...] = (("gpt2", "adamw"), ("modern", "muon"))
-    kinds: tuple[PosEmbd, ...] = ("default", "rope", "relative")
     for arch, optimizer in arches:
         for dtype in (torch.float32, torch.bfloat16):
             steps = {
-                str(kind): our_step(
+                kind: our_step(
                     ModelConfig(256, 4, 4, 128, 0.0, False, kind, arch, vocab_size=65),
                     8, dtype, optimizer,
                 )
-                for kind in kinds
+                for kind in POSITIONS
             }  # fmt: skip
             seconds = compare(steps)
-            told = ", ".join(
+            shown = ", ".join(
                 f"{kind} {8 * 256 / s:,.0f} ({seconds['default'] / s:.2f})"
                 for kind, s in seconds.items()
             )
-            print(f"{arch}, {_name(dtype)}, tokens/s (of default): {told}")
+            print(f"{arch}, {_name(dtype)}, tokens/s (of default): {shown}")
 
 
 def peak_memory() -> float:
-    """Give the most memory that this process has had, in MB; Linux only, else no number."""
+    """Return the most memory that this process has had, in MB; on Linux only, elsewhere nan."""
     status = Path("/proc/self/status")
     lines = status.read_text().splitlines() if status.exists() else []
     peaks = [float(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")]
@@ -199,7 +208,7 @@ def peak_memory() -> float:
 
 
 def _head(method: str, tokens: int, width: int, vocab: int, send: Any) -> None:
-    """Time one way to get the loss and its gradients; tell the memory that it took."""
+    """Time one way to get the loss and its gradients; send the memory that it took."""
     torch.manual_seed(0)
     x = torch.randn(tokens, width, requires_grad=True)
     weight = (torch.randn(vocab, width) * 0.02).requires_grad_()
@@ -232,7 +241,7 @@ def _head(method: str, tokens: int, width: int, vocab: int, send: Any) -> None:
 
 
 def show_head(args: argparse.Namespace) -> None:
-    """Compare the ways, each in a process of its own, so that its memory can be told."""
+    """Compare the ways, each in a process of its own, so that its memory can be measured."""
     methods = ["ours", "all logits, float32", "all logits, bfloat16 to float32",
                "all logits, bfloat16 straight"]  # fmt: skip
     if hasattr(torch.nn, "LinearCrossEntropyOptions"):
@@ -250,7 +259,7 @@ def show_head(args: argparse.Namespace) -> None:
 
 
 def show_data(args: argparse.Namespace) -> None:
-    """Tell the share of a step that is spent on its batch."""
+    """Print the share of a step that is spent on its batch."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "train.bin"
         np.random.default_rng(0).integers(0, 65, 50_000_000).astype(np.uint16).tofile(path)
@@ -275,7 +284,7 @@ def _name(dtype: torch.dtype) -> str:
 
 
 def main() -> None:
-    """Run what was asked for."""
+    """Run the parts that were named, or all."""
     parts = {"steps": show_steps, "positions": show_positions, "head": show_head, "data": show_data}
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter

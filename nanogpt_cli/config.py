@@ -11,14 +11,15 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from nanogpt_cli.errors import UsageError
+from nanogpt_cli.registry import FORMATS, POSITIONS
 
-PosEmbd = Literal["default", "rope", "relative"]
 Arch = Literal["gpt2", "modern"]
 Gelu = Literal["erf", "tanh"]
 Norm = Literal["layer", "rms"]
 Optimizer = Literal["adamw", "muon"]
 Schedule = Literal["cosine", "linear", "wsd"]
 DType = Literal["auto", "float32", "bfloat16", "float16"]
+DecodeErrors = Literal["strict", "replace"]
 
 
 def setting(
@@ -39,7 +40,7 @@ def setting(
 
 
 def flag(name: str) -> str:
-    """Give the command-line flag of a field: ``n_layer`` is ``--n-layer``."""
+    """Return the command-line flag of a field: ``n_layer`` is ``--n-layer``."""
     return "--" + name.replace("_", "-")
 
 
@@ -52,7 +53,7 @@ def parse_duration(text: str | float) -> float:
     try:
         return float(number) * unit
     except ValueError:
-        raise UsageError(f"--time {text} is no time", "write 90s, 20m or 1.5h") from None
+        raise UsageError(f"invalid --time {text}", "write 90s, 20m or 1.5h") from None
 
 
 def parse_interval(text: str) -> tuple[int, float]:
@@ -66,7 +67,7 @@ def parse_interval(text: str) -> tuple[int, float]:
         seconds = parse_duration(text)
         if 0 <= seconds < math.inf:
             return 0, seconds
-    raise UsageError(f"--save-every {text} is no interval", "write steps (500) or a time (30s, 5m)")
+    raise UsageError(f"invalid --save-every {text}", "write steps (500) or a time (30s, 5m)")
 
 
 def check_ranges(config: Any) -> None:
@@ -76,7 +77,7 @@ def check_ranges(config: Any) -> None:
         value = getattr(config, f.name)
         if get_origin(types[f.name]) is Literal and value not in get_args(types[f.name]):
             choices = ", ".join(map(str, get_args(types[f.name])))
-            raise UsageError(f"{flag(f.name)} {value} is not known", f"choose one of: {choices}")
+            raise UsageError(f"unknown {flag(f.name)} {value}", f"choose one of: {choices}")
         if isinstance(value, bool) or not isinstance(value, int | float):
             continue
         bounds = {k: v for k, v in f.metadata.get("bounds", {}).items() if v is not None}
@@ -97,7 +98,7 @@ def check_ranges(config: Any) -> None:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The shape of a GPT; everything that must be known to rebuild it from its weights."""
+    """The shape of a GPT; everything that must be known to rebuild it from its parameters."""
 
     block_size: int = setting(256, "Context length in tokens.", min=1, max=2**24)
     n_layer: int = setting(2, "Number of transformer blocks.", min=1, max=10_000)
@@ -105,7 +106,7 @@ class ModelConfig:
     n_embd: int = setting(128, "Width of the model; a multiple of the heads.", min=1, max=2**20)
     dropout: float = setting(0.0, "Dropout probability.", min=0, below=1)
     bias: bool = setting(False, "Biases in Linear and LayerNorm, as GPT-2 has them.")
-    pos_embd: PosEmbd = setting(
+    pos_embd: str = setting(
         "rope", "Position embedding: default (learned table), rope (rotary), relative (bias)."
     )
     arch: Arch = setting(
@@ -115,7 +116,7 @@ class ModelConfig:
         8192,
         "With --arch modern: rows of each table of n-gram embeddings; 0 is none.",
         min=0,
-        max=2**31,
+        max=2**24,  # as many as their hash reaches
     )
     vocab_size: int = field(default=50304, metadata={"bounds": {"min": 1, "max": 2**31}})
     gelu: Gelu = "erf"
@@ -127,6 +128,7 @@ class ModelConfig:
     def __post_init__(self) -> None:
         """Check that such a model can be built."""
         check_ranges(self)
+        POSITIONS.check(self.pos_embd)
         if self.n_embd % self.n_head:
             near = max(1, round(self.n_embd / self.n_head)) * self.n_head
             raise UsageError(
@@ -162,7 +164,7 @@ class TrainConfig:
         "are fitted to it; 0 is none.",
         min=0,
     )
-    seed: int = setting(1337, "Seed of weights, batches and dropout.", min=0, max=2**63 - 1)
+    seed: int = setting(1337, "Seed of parameters, batches and dropout.", min=0, max=2**63 - 1)
     batch_size: int = setting(8, "Sequences per micro-batch.", min=1, max=2**20)
     gradient_accumulation_steps: int = setting(
         1, "Micro-batches per optimizer step.", min=1, max=2**20
@@ -170,7 +172,7 @@ class TrainConfig:
 
     optimizer: Optimizer = setting("muon", "adamw, or muon (matrices by Muon, the rest by AdamW).")
     learning_rate: float = setting(
-        0.011, "Peak learning rate; unasked, it is fitted to optimizer, width and batch.", above=0
+        0.011, "Peak learning rate; chosen automatically for optimizer, width and batch.", above=0
     )
     min_lr: float = setting(0.0, "Learning rate at the end of the decay.", min=0)
     decay_lr: bool = setting(True, "Decay the learning rate.")
@@ -183,8 +185,11 @@ class TrainConfig:
     grad_clip: float = setting(1.0, "Clip the gradient's norm; 0 is off.", min=0)
 
     eval_interval: int = setting(0, "Steps between evaluations; 0 is ten in a run.", min=0)
-    eval_iters: int = setting(
-        8, "Batches per evaluation, always the same ones; 0 is all of val.bin.", min=0
+    eval_tokens: int = setting(
+        16_384, "Tokens per evaluation, always the same ones; 0 is all of val.bin.", min=0
+    )
+    eval_iters: int | None = setting(
+        None, "The same in batches, as nanoGPT counts; 0 is all of val.bin.", min=0
     )
     eval_only: bool = setting(False, "Evaluate once and stop.")
     log_interval: int = setting(10, "Steps between lines of metrics.jsonl.", min=1)
@@ -200,7 +205,7 @@ class TrainConfig:
         1, "How many of the newest states stay: beyond 1, also as step-N.pt beside last.pt.", min=1
     )
     always_save_checkpoint: bool = setting(
-        False, "Let ckpt.pt follow the newest weights instead of the best ones."
+        False, "Let ckpt.pt be the newest model instead of the best one."
     )
 
     device: str = setting("auto", "auto, cpu, mps, cuda or cuda:N.")
@@ -220,7 +225,7 @@ class TrainConfig:
         device = self.device.split(":")[0]
         if device not in {"auto", "cpu", "mps", "cuda"}:
             raise UsageError(
-                f"--device {self.device} is not known", "choose auto, cpu, mps, cuda or cuda:N"
+                f"unknown --device {self.device}", "choose auto, cpu, mps, cuda or cuda:N"
             )
 
 
@@ -240,6 +245,33 @@ class SampleConfig:
         check_ranges(self)
 
 
+@dataclass(frozen=True, kw_only=True)
+class PrepareConfig:
+    """How text becomes a dataset."""
+
+    tokenizer: str | None = setting(
+        None,
+        "gpt2 (default; the demo corpus takes bpe:1024), char, byte, bpe:N (N tokens learned from "
+        "the text), cl100k_base, o200k_base, or a file or dataset that holds one.",
+    )
+    format: str = setting(
+        "auto", f"auto (by the file's name and first lines), or one of: {', '.join(FORMATS)}."
+    )
+    val_fraction: float = setting(0.1, "Part of the text kept for validation.", above=0, below=1)
+    seed: int = setting(1337, "Which documents are kept for validation.", min=0, max=2**63 - 1)
+    errors: DecodeErrors = setting(
+        "strict", "Bytes that are not UTF-8: strict (stop) or replace (by U+FFFD)."
+    )
+    workers: int = setting(1, "Threads that tokenize.", min=1)
+    force: bool = setting(False, "Replace the dataset that is there.")
+
+    def __post_init__(self) -> None:
+        """Check the ranges and the format."""
+        check_ranges(self)
+        if self.format != "auto":
+            FORMATS.check(self.format)
+
+
 NANOGPT_DEFAULTS: Mapping[str, Any] = {
     # nanoGPT's train.py without a configuration file: GPT-2 124M
     "arch": "gpt2", "ngram_rows": 0, "pos_embd": "default",
@@ -248,7 +280,7 @@ NANOGPT_DEFAULTS: Mapping[str, Any] = {
     "batch_size": 12, "gradient_accumulation_steps": 40,
     "learning_rate": 6e-4, "min_lr": 6e-5, "warmup_iters": 2000, "weight_decay": 0.1,
     "beta1": 0.9, "beta2": 0.95, "grad_clip": 1.0, "max_iters": 600_000, "lr_decay_iters": 600_000,
-    "eval_interval": 2000, "eval_iters": 200, "log_interval": 1,
+    "eval_interval": 2000, "eval_tokens": 200 * 12 * 1024, "log_interval": 1,
 }  # fmt: skip
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
@@ -256,7 +288,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "gpu": {
         # what `nanogpt train` takes on cuda
         "block_size": 256, "n_layer": 6, "n_head": 6, "n_embd": 384, "dropout": 0.2,
-        "batch_size": 64, "warmup_iters": 20, "max_iters": 3000, "eval_iters": 20,
+        "batch_size": 64, "warmup_iters": 20, "max_iters": 3000, "eval_tokens": 20 * 64 * 256,
     },
     "shakespeare-char-cpu": {
         # nanoGPT's recipe for a laptop
@@ -264,7 +296,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "block_size": 64, "n_layer": 4, "n_head": 4, "n_embd": 128, "batch_size": 12,
         "gradient_accumulation_steps": 1, "max_iters": 2000, "lr_decay_iters": 2000,
         "learning_rate": 1e-3, "min_lr": 1e-4, "beta2": 0.99, "warmup_iters": 100,
-        "eval_interval": 250, "eval_iters": 20, "dtype": "float32",
+        "eval_interval": 250, "eval_tokens": 20 * 12 * 64, "dtype": "float32",
     },
     "shakespeare-char": {
         # nanoGPT's recipe for one GPU
@@ -272,14 +304,15 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "block_size": 256, "n_layer": 6, "n_head": 6, "n_embd": 384, "dropout": 0.2,
         "batch_size": 64, "gradient_accumulation_steps": 1, "max_iters": 5000,
         "lr_decay_iters": 5000, "learning_rate": 1e-3, "min_lr": 1e-4, "beta2": 0.99,
-        "warmup_iters": 100, "eval_interval": 250, "log_interval": 10,
+        "warmup_iters": 100, "eval_interval": 250, "eval_tokens": 200 * 64 * 256,
+        "log_interval": 10,
     },
     "gpt2": {**NANOGPT_DEFAULTS},
 }  # fmt: skip
 
 
 def tokens_per_step(model: ModelConfig, config: TrainConfig) -> int:
-    """Give the tokens of one optimizer step."""
+    """Return the tokens of one optimizer step."""
     return config.batch_size * config.gradient_accumulation_steps * model.block_size
 
 
@@ -289,7 +322,7 @@ def preset_for(device: str) -> str:
 
 
 def config_fields(*configs: type) -> dict[str, Any]:
-    """Give the fields that are settings, as name -> default, of these config classes."""
+    """Return the fields that are settings, as name -> default, of these config classes."""
     return {
         f.name: None if f.default is MISSING else f.default
         for config in configs

@@ -25,7 +25,7 @@ _OPERATORS = {
 
 
 def read_config(path: Path, known: Iterable[str]) -> dict[str, Any]:
-    """Give the settings in ``path``, a ``.toml`` file or a ``.py`` file as nanoGPT has them.
+    """Return the settings in ``path``, a ``.toml`` file or a ``.py`` file as nanoGPT has them.
 
     TOML keys may stand in tables, whose names are for the reader. Raises UsageError where the file
     cannot be read or names a setting that is not ``known``.
@@ -37,7 +37,7 @@ def read_config(path: Path, known: Iterable[str]) -> dict[str, Any]:
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}", "check the path") from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is no text", "name a .toml file of settings") from error
+        raise UsageError(f"{path} is not text", "name a .toml file of settings") from error
     if len(data) > _LARGEST or max(map(len, text.splitlines()), default=0) > _LONGEST_LINE:
         raise UsageError(
             f"{path} is too large for a configuration", "name a .toml file of settings"
@@ -49,7 +49,7 @@ def read_config(path: Path, known: Iterable[str]) -> dict[str, Any]:
         if name not in known:
             near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.4)
             raise UsageError(
-                f"{path}: there is no setting {key}",
+                f"{path}: unknown setting {key}",
                 f"did you mean {near[0]}?" if near else "nanogpt train --help lists the settings",
             )
         if name in values and path.suffix != ".py":
@@ -66,7 +66,7 @@ def _toml(text: str, path: Path) -> Iterator[tuple[str, Any]]:
     except (ValueError, RecursionError) as error:  # ValueError also covers endless integers
         end = f"line {len(text.splitlines())}, the end"  # tomllib does not count there
         what = str(error).replace("end of document", end)
-        raise UsageError(f"{path}: {what}", "mend that line; a setting is: n_layer = 4") from error
+        raise UsageError(f"{path}: {what}", "fix that line; a setting is: n_layer = 4") from error
     for key, value in content.items():
         yield from value.items() if isinstance(value, dict) else [(key, value)]
 
@@ -75,14 +75,14 @@ def _assignments(text: str, path: Path) -> Iterator[tuple[str, Any]]:
     """Yield the plain ``name = value`` lines; values are literals and arithmetic on them."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # they would be about the stranger's style
+            warnings.simplefilter("ignore")  # they would be about its style
             body = ast.parse(text).body
     except SyntaxError as error:
         raise UsageError(
             f"{path}, line {error.lineno}: {error.msg}", "a setting is: n_layer = 4"
         ) from error
     except (ValueError, RecursionError, MemoryError) as error:  # NUL bytes, brackets without end
-        raise UsageError(f"{path} is no configuration", "a setting is: n_layer = 4") from error
+        raise UsageError(f"{path} is not a configuration", "a setting is: n_layer = 4") from error
     for node in body:
         match node:
             case ast.Import() | ast.Expr(value=ast.Constant()):
@@ -110,7 +110,7 @@ def _value(node: ast.expr, path: Path) -> Any:
     except (ArithmeticError, RecursionError) as error:
         raise UsageError(f"{path}, line {node.lineno}: {error}", "write a number") from error
     raise UsageError(
-        f"{path}, line {node.lineno}: this is neither a number nor a text",
+        f"{path}, line {node.lineno}: this is neither a number nor text",
         "write the value itself; code in a configuration is never run",
     )
 
@@ -118,5 +118,5 @@ def _value(node: ast.expr, path: Path) -> Any:
 def _number(node: ast.expr, path: Path) -> int | float:
     value = _value(node, path)
     if not isinstance(value, int | float):
-        raise UsageError(f"{path}, line {node.lineno}: {value!r} is no number", "write a number")
+        raise UsageError(f"{path}, line {node.lineno}: {value!r} is not a number", "write a number")
     return value

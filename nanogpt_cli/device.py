@@ -15,7 +15,7 @@ from nanogpt_cli.errors import UsageError, is_out_of_memory
 
 
 def find_device(name: str = "auto") -> torch.device:
-    """Give the device called ``name``; ``auto`` is the best one there is.
+    """Return the device called ``name``; ``auto`` is the best one there is.
 
     Raises UsageError where the machine has no such device.
     """
@@ -24,7 +24,7 @@ def find_device(name: str = "auto") -> torch.device:
         return torch.device("cuda" if cuda else "mps" if mps else "cpu")
     kind, _, index = name.partition(":")
     if kind not in {"cpu", "cuda", "mps"} or (index and not index.isdigit()):
-        raise UsageError(f"--device {name} is not known", "choose auto, cpu, mps, cuda or cuda:N")
+        raise UsageError(f"unknown --device {name}", "choose auto, cpu, mps, cuda or cuda:N")
     if (kind == "cuda" and not cuda) or (kind == "mps" and not mps):
         raise UsageError(f"--device {name}: this machine has no {kind}", "use --device auto")
     if kind == "cuda" and index and int(index) >= torch.cuda.device_count():
@@ -36,7 +36,7 @@ def find_device(name: str = "auto") -> torch.device:
 
 
 def find_dtype(name: DType, device: torch.device) -> torch.dtype:
-    """Give the precision of the matrix products; ``auto`` is bfloat16 where it is fast.
+    """Return the precision of the matrix products; ``auto`` is bfloat16 where it is fast.
 
     Raises UsageError where the device cannot.
     """
@@ -51,13 +51,13 @@ def find_dtype(name: DType, device: torch.device) -> torch.dtype:
 
 @cache
 def cpu_has_bfloat16() -> bool:
-    """Tell whether this processor multiplies bfloat16 matrices in hardware (AMX, AVX-512 BF16)."""
+    """Whether this processor multiplies bfloat16 matrices in hardware (AMX, AVX-512 BF16)."""
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))
 
 
 def available_memory() -> int:
-    """Give the bytes of memory that this process may still take, on the CPU's side.
+    """Return the bytes of memory that this process may still take, on the CPU's side.
 
     The least of what the machine has free, of a container's limit and of ``ulimit -v``.
     """
@@ -76,7 +76,7 @@ def available_memory() -> int:
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[object]:
-    """Give the context in which matrix products run in ``dtype``."""
+    """Return the context in which matrix products run in ``dtype``."""
     if dtype == torch.float32:
         return nullcontext()
     return torch.autocast(device_type=device.type, dtype=dtype)
@@ -102,7 +102,12 @@ def try_compile(
         if is_out_of_memory(error):
             raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        say(f"torch.compile does not work here, going on without it ({reason[:120]})")
+        say(f"torch.compile does not work here, continuing without it ({reason[:120]})")
         compiled = model
     model.zero_grad(set_to_none=True)
     return compiled
+
+
+def compiles(wanted: bool | None, device: torch.device) -> bool:
+    """Whether training uses torch.compile: where it is asked for, by default on cuda only."""
+    return device.type == "cuda" if wanted is None else wanted

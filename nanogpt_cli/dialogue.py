@@ -3,7 +3,8 @@
     <human>How are you?<endOfText>
     <bot>Well, thank you.<endOfText>
 
-A conversation ends at a blank line. This module knows tokenizers, but neither files nor models.
+A conversation ends at a blank line. A tag is one special token, except in the earlier project's
+models, which spell tags out. This module knows tokenizers, but neither files nor models.
 """
 
 import re
@@ -12,19 +13,19 @@ from dataclasses import asdict, dataclass, fields
 from typing import Literal
 
 from nanogpt_cli.errors import DataError
-from nanogpt_cli.tokenizer.load import END_OF_TEXT, Tokenizer
+from nanogpt_cli.tokenizer.base import END_OF_TEXT, Tokenizer
 
 Role = Literal["human", "bot"]
 
 LONGEST_TURN = 2**20
-"""Characters after which a turn without an end tag is taken to be over."""
+"""Characters after which a turn without an end tag is closed."""
 
 _ENDS_IN_BLANK_LINE = re.compile(r"\n[^\S\n]*\n\s*\Z")
 
 
 @dataclass(frozen=True)
 class ChatFormat:
-    """The tags around turns, as the earlier project spelled them."""
+    """The tags around turns; by default the earlier project's."""
 
     human: str = "<human>"
     bot: str = "<bot>"
@@ -32,23 +33,23 @@ class ChatFormat:
 
     @property
     def tags(self) -> tuple[str, str, str]:
-        """Give the three tags in the order in which they become special tokens."""
+        """The three tags in the order in which they become special tokens."""
         return self.human, self.bot, self.end
 
     def to_dict(self) -> dict[str, str]:
-        """Give the tags in JSON's types."""
+        """Return the tags in JSON's types."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, content: object) -> "ChatFormat":
-        """Rebuild from to_dict's output; raises DataError where that is damaged."""
+        """Rebuild from to_dict's untrusted output. Raises DataError where it is corrupt."""
         tags = content if isinstance(content, dict) else {}
         known = {f.name for f in fields(cls)}
         texts = {tag for tag in tags.values() if isinstance(tag, str) and tag.isprintable() and tag}
         if set(tags) != known or len(texts) != len(known):
             raise DataError(
-                "the chat format is damaged: it does not name three tags",
-                "prepare the data again, or take another copy",
+                "the chat format is corrupt: it does not name three tags",
+                "prepare the data again, or use another copy",
             )
         return cls(**tags)
 
@@ -63,7 +64,7 @@ class Turn:
 
 @dataclass
 class ParseReport:
-    """What parse_turns found; text that is in no turn is left out."""
+    """What parse_turns found; text outside of all turns is left out."""
 
     turns: int = 0
     unclosed: int = 0
@@ -80,13 +81,14 @@ def parse_turns(
 
     ``lines`` keep their line breaks; a very long line may come in pieces. A turn may span lines, a
     blank line between turns ends a conversation, and white space around a turn's text is dropped.
-    A missing end tag is forgiven. ``report``, if given, counts what was found.
+    A missing end tag is allowed. ``report``, if given, counts what was found.
     """
     report = report if report is not None else ParseReport()
     pattern = re.compile("(" + "|".join(map(re.escape, chat.tags)) + ")", re.IGNORECASE)
     role: Role | None = None
     text = ""
     begun = boundary = False
+    blank = True  # whether the line has had nothing but white space so far
 
     def close() -> Iterator[Turn | None]:
         nonlocal begun, boundary
@@ -102,6 +104,7 @@ def parse_turns(
             yield Turn(role, text.strip())
 
     for line in _with_whole_tags(lines, chat):
+        blank = blank and not line.strip()
         for i, piece in enumerate(pattern.split(line)):
             if i % 2 == 0:
                 text += piece
@@ -114,16 +117,17 @@ def parse_turns(
             role = None if closing else "human" if piece.lower() == chat.human.lower() else "bot"
             text = ""
         if role is None or len(text) > LONGEST_TURN:
-            boundary = boundary or (role is None and line.endswith("\n") and not line.strip())
+            boundary = boundary or (role is None and line.endswith("\n") and blank)
             report.unclosed += role is not None
             yield from close()
             role, text = None, ""
+        blank = blank or line.endswith("\n")
     report.unclosed += role is not None
     yield from close()
 
 
 def _with_whole_tags(lines: Iterable[str], chat: ChatFormat) -> Iterator[str]:
-    """Keep back the end of an unfinished line where it may be the beginning of a tag."""
+    """Hold back the end of an unfinished line where it may be the beginning of a tag."""
     longest = max(map(len, chat.tags))
     kept = ""
     for line in lines:
@@ -139,12 +143,12 @@ def _with_whole_tags(lines: Iterable[str], chat: ChatFormat) -> Iterator[str]:
 
 
 def tags_are_special(tokenizer: Tokenizer, chat: ChatFormat) -> bool:
-    """Tell whether each tag is one token; in the earlier project's models they are spelled out."""
+    """Whether each tag is one token; in the earlier project's models they are spelled out."""
     return all(tag in tokenizer.special_tokens for tag in chat.tags)
 
 
 def encode_turn(turn: Turn, tokenizer: Tokenizer, chat: ChatFormat) -> list[int]:
-    """Give the role's tag, the text and the end tag; the tags must be special tokens."""
+    """Return the role's tag, the text and the end tag; the tags must be special tokens."""
     special = tokenizer.special_tokens
     tag = chat.human if turn.role == "human" else chat.bot
     return [special[tag], *tokenizer.encode(turn.text), special[chat.end]]
@@ -152,7 +156,7 @@ def encode_turn(turn: Turn, tokenizer: Tokenizer, chat: ChatFormat) -> list[int]
 
 @dataclass(frozen=True)
 class Prompt:
-    """Ids for a model to answer, and what of the conversation had no room in them."""
+    """Ids for a model to answer, and how much of the conversation did not fit."""
 
     ids: list[int]
     dropped_turns: int
@@ -162,10 +166,10 @@ class Prompt:
 def encode_prompt(
     turns: Sequence[Turn], tokenizer: Tokenizer, chat: ChatFormat, budget: int
 ) -> Prompt:
-    """Give a conversation and the tag that opens the bot's answer, in at most ``budget`` ids.
+    """Return a conversation and the tag that opens the bot's answer, in at most ``budget`` ids.
 
-    Drops whole turns, oldest first, so that a human turn comes first; where the last of them alone
-    is too long, its beginning is cropped.
+    Drops whole turns, oldest first, so that a human turn comes first; where the last of these
+    alone is too long, its beginning is cropped.
     """
     assert budget > 0
     starts = [i for i, turn in enumerate(turns) if turn.role == "human"] or [len(turns)]
@@ -191,12 +195,22 @@ def _encode(turns: Iterable[Turn], tokenizer: Tokenizer, chat: ChatFormat) -> li
 
 
 def stop_strings(tokenizer: Tokenizer, chat: ChatFormat) -> tuple[str, ...]:
-    """Give the tags that end an answer, which a model may also spell out."""
+    """Return the tags that end an answer, which a model may also spell out."""
     end_of_text = [END_OF_TEXT] if END_OF_TEXT in tokenizer.special_tokens else []
     return (chat.end, chat.human, chat.bot, *end_of_text)
 
 
 def stop_ids(tokenizer: Tokenizer, chat: ChatFormat) -> set[int]:
-    """Give the special tokens that end an answer: any tag, or the end of the conversation."""
+    """Return the special tokens that end an answer: any tag, or the end of the conversation."""
     special = tokenizer.special_tokens
     return {special[tag] for tag in stop_strings(tokenizer, chat) if tag in special}
+
+
+def stops(tokenizer: Tokenizer, chat: ChatFormat | None) -> tuple[set[int], tuple[str, ...]]:
+    """Return the ids and the strings that end an answer.
+
+    Without a chat format, where a model continues plain text, any special token ends it.
+    """
+    if chat is None:
+        return set(tokenizer.special_tokens.values()), ()
+    return stop_ids(tokenizer, chat), stop_strings(tokenizer, chat)

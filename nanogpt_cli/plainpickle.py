@@ -3,7 +3,7 @@
 nanoGPT's ``meta.pkl`` is a dictionary of numbers and characters. The opcodes are walked with
 ``pickletools``, which executes nothing; the few that build plain data are carried out here, and any
 other one, such as those that import or call, is refused. A checkpoint names tensors beside plain
-data: who reads one says what those names stand for, and nothing is ever imported.
+data: the caller says what those names stand for, and nothing is ever imported.
 """
 
 import io
@@ -14,28 +14,28 @@ from typing import Any
 
 
 class NotPlainError(ValueError):
-    """The pickle holds something other than plain data, or is damaged."""
+    """The pickle holds something other than plain data, or is corrupt."""
 
 
 class ForeignError(NotPlainError):
-    """The pickle is sound, but wants something that only running its code would give."""
+    """The pickle is intact, but needs something that only running its code would produce."""
 
 
 @dataclass(frozen=True)
 class Maker:
-    """What a pickle may call: it gets the arguments, already built."""
+    """What a pickle may call, with arguments that are already built."""
 
     call: Callable[..., Any]
 
 
 @dataclass(frozen=True)
-class Vocabulary:
+class Names:
     """What a pickle may name beside plain data."""
 
-    names: Mapping[str, Any] = field(default_factory=dict)
+    known: Mapping[str, Any] = field(default_factory=dict)
     """From ``module name`` to a value or a Maker."""
     outside: Callable[[Any], Any] | None = None
-    """Gives what lies outside of the pickle under a persistent id."""
+    """Returns what lies outside of the pickle under a persistent id."""
 
 
 _EMPTY = {"EMPTY_DICT": dict, "EMPTY_LIST": list, "EMPTY_TUPLE": tuple}
@@ -46,29 +46,29 @@ _VALUES = {
     "BINBYTES", "SHORT_BINBYTES", "BINBYTES8",
 }  # fmt: skip
 _KEYS = (str, bytes, int, float, type(None))
-"""What may be a key. Tuples may not: the hash of nested ones can be made to take for ever."""
+"""What may be a key. Tuples may not: hashing nested ones can be made to take for ever."""
 _LONGEST_NUMBER = 1000
-"""Bits; beyond, a float overflows, and then Python refuses to print the number."""
+"""Bits; a float overflows beyond, and Python then refuses to print the number."""
 
 
-def load_plain(data: bytes | io.BytesIO, vocabulary: Vocabulary | None = None) -> Any:
-    """Give the plain data (dict, list, tuple, str, bytes, numbers, None) of a pickle.
+def load_plain(data: bytes | io.BytesIO, names: Names | None = None) -> Any:
+    """Return the plain data (dict, list, tuple, str, bytes, numbers, None) of a pickle.
 
-    A stream is left where the pickle ends. Raises NotPlainError for anything else that the
-    ``vocabulary`` does not know, without having run any of it.
+    A stream is left where the pickle ends. Raises NotPlainError for anything that is neither plain
+    nor among the ``names``, without having run any of it.
     """
     try:
-        return _build(data, vocabulary or Vocabulary())
+        return _build(data, names or Names())
     except NotPlainError:
         raise
-    except Exception as error:  # the ways in which bytes can fail to be a pickle have no one type
-        raise NotPlainError("it is damaged") from error
+    except Exception as error:  # bytes can fail to be a pickle in many ways
+        raise NotPlainError("it is corrupt") from error
 
 
-def _build(data: bytes | io.BytesIO, vocabulary: Vocabulary) -> Any:
-    """Carry the opcodes out on a stack, as pickle's own machine does."""
+def _build(data: bytes | io.BytesIO, names: Names) -> Any:
+    """Execute the opcodes on a stack, as pickle's own machine does."""
     stack: list[Any] = []
-    below: list[list[Any]] = []  # the stacks that marks have put aside
+    below: list[list[Any]] = []  # the stacks that marks have set aside
     memo: dict[Any, Any] = {}
 
     def since_mark() -> list[Any]:
@@ -95,7 +95,7 @@ def _build(data: bytes | io.BytesIO, vocabulary: Vocabulary) -> Any:
                 stack.append(_CONSTANTS[name])
             case name if name in _VALUES:
                 if isinstance(argument, int) and argument.bit_length() > _LONGEST_NUMBER:
-                    raise NotPlainError("it holds a number of absurd length")
+                    raise NotPlainError("it holds an absurdly long number")
                 stack.append(argument)
             case "MEMOIZE":
                 memo[len(memo)] = stack[-1]
@@ -128,27 +128,27 @@ def _build(data: bytes | io.BytesIO, vocabulary: Vocabulary) -> Any:
                 stack[-1].extend(items)
             case "GLOBAL" | "STACK_GLOBAL" as name:
                 wanted = str(argument) if name == "GLOBAL" else " ".join(take(2))
-                if wanted not in vocabulary.names:
-                    raise ForeignError(f"it wants {wanted[:80]}, which is not plain data")
-                stack.append(vocabulary.names[wanted])
+                if wanted not in names.known:
+                    raise ForeignError(f"it names {wanted[:80]}, which is not plain data")
+                stack.append(names.known[wanted])
             case "REDUCE":
                 maker, arguments = take(2)
                 if not isinstance(maker, Maker):
-                    raise ForeignError("it calls what is not to be called")
+                    raise ForeignError("it calls something that may not be called")
                 stack.append(maker.call(*arguments))
-            case "BUILD" if vocabulary.names and type(stack[-2]) is dict:
-                stack.pop()  # the attributes that torch gives to an OrderedDict
-            case "BINPERSID" if vocabulary.outside:
-                stack.append(vocabulary.outside(stack.pop()))
+            case "BUILD" if names.known and type(stack[-2]) is dict:
+                stack.pop()  # the attributes that torch sets on an OrderedDict
+            case "BINPERSID" if names.outside:
+                stack.append(names.outside(stack.pop()))
             case name:
                 raise ForeignError(f"it holds {name}, which is not plain data")
-    raise NotPlainError("it ends too early")
+    raise NotPlainError("it is cut off")
 
 
 def _set_items(target: dict[Any, Any], items: list[Any]) -> dict[Any, Any]:
-    """Put keys and values, which follow each other in ``items``, into ``target``."""
+    """Put alternating keys and values of ``items`` into ``target``."""
     keys, values = items[::2], items[1::2]
     if not all(isinstance(key, _KEYS) for key in keys):
-        raise NotPlainError("it has keys that are neither texts nor numbers")
+        raise NotPlainError("it has keys that are neither text nor numbers")
     target.update(zip(keys, values, strict=True))
     return target

@@ -10,7 +10,8 @@ import torch
 from nanogpt_cli import cli
 from nanogpt_cli.cli import ui
 from nanogpt_cli.config import ModelConfig
-from nanogpt_cli.data.write import PrepareOptions, prepare
+from nanogpt_cli.data.prepare import PrepareOptions, prepare
+from nanogpt_cli.model.factory import make_model
 from nanogpt_cli.model.gpt import GPT
 
 torch.set_num_threads(1)  # tiny matrices: more threads only wait for each other
@@ -36,7 +37,7 @@ def tiny() -> Callable[..., GPT]:
     def make(**settings: object) -> GPT:
         shape = {"vocab_size": 37, "block_size": 16, "n_layer": 2, "n_head": 2, "n_embd": 16,
                  "arch": "gpt2", "pos_embd": "default"}  # fmt: skip
-        model = GPT(ModelConfig(**{**shape, **settings}))  # type: ignore[arg-type]
+        model = make_model(ModelConfig(**{**shape, **settings}))  # type: ignore[arg-type]
         with torch.no_grad():
             for p in model.parameters():
                 p.add_(torch.randn_like(p) * 0.1)

@@ -19,7 +19,7 @@ CONFIG = {
 
 
 def nanogpt_content(**shape: Any) -> dict[str, Any]:
-    """Give what nanoGPT's train.py puts into a ckpt.pt."""
+    """Return what nanoGPT's train.py puts into a ckpt.pt."""
     pos_embd = shape.pop("pos_embd", "default")
     args = SHAPE | shape
     model = GPT(ModelConfig(**args, pos_embd=pos_embd, arch="gpt2"))
@@ -35,7 +35,7 @@ def nanogpt_content(**shape: Any) -> dict[str, Any]:
 
 
 def one_step(model: GPT, vocab_size: int) -> torch.optim.AdamW:
-    """Make nanoGPT's AdamW and let it step once, so that weights and moments are no constants."""
+    """Make nanoGPT's AdamW and let it step once, so that weights and moments vary."""
     params = list(model.parameters())
     optimizer = torch.optim.AdamW(
         [

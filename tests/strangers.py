@@ -1,4 +1,4 @@
-"""Files that a stranger could give: hostile pickles, bombs, and archives that lie."""
+"""Untrusted files: hostile pickles, bombs, and archives that lie."""
 
 import io
 import os
@@ -146,7 +146,7 @@ HEADER = b"".join(
 
 
 def containers(code: bytes, checkpoint: bytes) -> dict[str, bytes]:
-    """Put a pickle wherever torch could meet it, in or around a sound ``checkpoint``."""
+    """Put a pickle wherever torch could meet it, in or around a valid ``checkpoint``."""
     root = zipfile.ZipFile(io.BytesIO(checkpoint)).namelist()[0].split("/")[0]
     put = lambda name, data: code if name.endswith("data.pkl") else data  # noqa: E731
     with_code = rezipped(checkpoint, put)
@@ -200,7 +200,7 @@ def _zip_with(checkpoint: bytes, code: bytes) -> bytes:
 
 
 def bombs(checkpoint: bytes) -> dict[str, bytes]:
-    """Give checkpoints that would take all memory, or all time."""
+    """Return checkpoints that would take all memory, or all time."""
     storage = b"((" + _text("storage") + b"ctorch\nFloatStorage\n" + _text("0") + _text("cpu")
     tensor = b"ctorch._utils\n_rebuild_tensor_v2\n"
     entry = lambda name: name.endswith("/data/0")  # noqa: E731

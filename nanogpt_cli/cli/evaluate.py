@@ -1,21 +1,18 @@
 """``nanogpt eval``."""
 
-import math
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nanogpt_cli.cli import ui
 from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
-from nanogpt_cli.errors import CheckpointError, DataError
 from nanogpt_cli.text import printable
 
 if TYPE_CHECKING:
-    from nanogpt_cli.checkpoint.torchfile import Checkpoint
-    from nanogpt_cli.data.store import Tokens
-    from nanogpt_cli.tokenizer.load import Tokenizer
+    from nanogpt_cli.evaluation.run import Evaluation, Progress
 
 
 @with_settings()
@@ -37,112 +34,66 @@ def evaluate(
     as_json: JsonFlag = False,
 ) -> None:
     """Measure validation loss, perplexity and bits per byte of one or many models."""
-    names: list[str | None] = [*models] if models else [None]
-    rows = [_measure(name, data, device) for name in names]
+    results = _evaluate(models or [_newest()], data, device)
     if as_json:
-        print_json({"models": rows})
-    else:
-        for where in dict.fromkeys(row["data"] for row in rows):
-            ui.say(f"evaluated on {printable(where)}")
-        _show(rows)
+        print_json({"models": [result.to_dict() for result in results]})
+        return
+    for source in dict.fromkeys(result.data for result in results):
+        ui.say(f"evaluated on {printable(source)}")
+    _show(results)
 
 
-def _measure(name: str | None, data: str | None, device: str) -> dict[str, Any]:
-    """Evaluate one model, in float32."""
-    from nanogpt_cli.checkpoint import migrations as migrate
-    from nanogpt_cli.device import find_device
-    from nanogpt_cli.evaluation.loss import evaluate_loss, token_byte_counts
+def _newest() -> Path:
+    """Return the newest checkpoint, and say where an even newer run has none yet."""
     from nanogpt_cli.runs import find_checkpoint, unsaved_run
 
-    path = find_checkpoint(name)
-    if name is None and (newer := unsaved_run()):
+    path = find_checkpoint()
+    if newer := unsaved_run():
         ui.note(f"{newer} has no checkpoint yet, this is {path}")
-    checkpoint = migrate.load(path)
-    where, tokens, words = _text(checkpoint, path, data)
-    if len(tokens) < 2:
-        raise DataError(f"{where} has too little text to evaluate", "name a longer one: --data")
-    model = migrate.make_model(checkpoint, find_device(device))
-    counts = token_byte_counts(words, checkpoint.config.vocab_size)
+    return path
+
+
+def _evaluate(models: Sequence[str | Path], data: str | None, device: str) -> "list[Evaluation]":
+    """Evaluate under a progress bar for the model at hand."""
+    from nanogpt_cli.evaluation.run import evaluations
+
     with ui.progress() as bar:
-        task = bar.add_task(f"evaluating {ui.escape(printable(path))}", total=len(tokens), note="")
-        loss = evaluate_loss(model, tokens, counts, advance=lambda n: bar.advance(task, n))
-    return {
-        "checkpoint": str(path),
-        "data": str(where),
-        "val_loss": loss.per_token,
-        "perplexity": loss.perplexity,
-        "bits_per_byte": loss.bits_per_byte,
-        "tokens": loss.tokens,
-        "step": checkpoint.step,
-        "pos_embd": checkpoint.config.pos_embd,
-        "parameters": model.parameter_count(),
-    }
+        task = bar.add_task("", visible=False, total=None, note="")
+
+        def advance(progress: "Progress") -> None:
+            if progress.done == 0:
+                name = ui.escape(printable(progress.checkpoint))
+                bar.reset(
+                    task, description=f"evaluating {name}", total=progress.total, visible=True
+                )
+            bar.update(task, completed=progress.done)
+
+        return list(evaluations(models, data, device, advance, ui.note))
 
 
-def _text(
-    checkpoint: "Checkpoint", path: Path, data: str | None
-) -> tuple[Path, "Tokens", "Tokenizer"]:
-    """Give what to evaluate on, its tokens and their tokenizer.
-
-    Raises CheckpointError where the model's vocabulary is not the data's.
-    """
-    import numpy as np
-
-    from nanogpt_cli.data.store import open_dataset
-    from nanogpt_cli.data.write import encode_file
-    from nanogpt_cli.dialogue import ChatFormat
-    from nanogpt_cli.runs import find_dataset
-    from nanogpt_cli.tokenizer import load as tokenizer
-
-    if data is not None and Path(data).is_file():
-        if checkpoint.tokenizer is None:
-            raise CheckpointError(f"{path} carries no tokenizer", "add it: nanogpt migrate-ckpt")
-        words = tokenizer.from_dict(checkpoint.tokenizer)
-        chat = ChatFormat.from_dict(checkpoint.chat_format) if checkpoint.chat_format else None
-        ids, unknown = encode_file(data, words, chat)
-        if unknown:
-            ui.note(f"{data}: characters the model does not know are left out: {unknown[:8]}")
-        tokens = np.array(ids, dtype=np.uint32)
-        return Path(data), tokens, words
-    dataset = open_dataset(find_dataset(data or checkpoint.data.get("folder")))
-    for note in dataset.notes:
-        ui.note(note)
-    if checkpoint.tokenizer is not None and dataset.tokenizer.to_dict() != checkpoint.tokenizer:
-        raise CheckpointError(
-            f"{path} was not trained with the tokenizer of {dataset.folder} "
-            f"({dataset.tokenizer.name})",
-            "name its own data with --data, or a text file",
-        )
-    if dataset.tokenizer.vocab_size > checkpoint.config.vocab_size:
-        raise CheckpointError(
-            f"{path} knows {checkpoint.config.vocab_size} tokens, {dataset.folder} has "
-            f"{dataset.tokenizer.vocab_size}",
-            "name its own data with --data",
-        )
-    return dataset.folder, dataset.val, dataset.tokenizer
-
-
-def _show(rows: list[dict[str, Any]]) -> None:
-    """Print the table on stdout."""
+def _show(results: "Sequence[Evaluation]") -> None:
+    """Print the table on stdout; the best row, where there is one, is bold."""
     from rich.console import Console
     from rich.table import Table
 
+    from nanogpt_cli.evaluation.compare import compare
+    from nanogpt_cli.evaluation.metrics.base import registered_metrics
+
+    metrics = {name: m for name, m in registered_metrics().items() if name in results[0].metrics}
     table = Table(box=None, pad_edge=False)
     table.add_column("model", overflow="fold")  # the one column that gives way
-    for title in ("val loss", "perplexity", "bits/byte", "tokens", "step"):
+    for title in (*(m.title or name for name, m in metrics.items()), "tokens", "step"):
         table.add_column(title, justify="right", no_wrap=True)
-    losses = [row["val_loss"] for row in rows if math.isfinite(row["val_loss"])]
-    best = min(losses, default=None)
-    for row in rows:
-        perplexity, bpb = row["perplexity"], row["bits_per_byte"]
+    comparison = compare(results)
+    for row, result in enumerate(results):
         table.add_row(
-            ui.escape(printable(row["checkpoint"])),
-            f"{row['val_loss']:.4f}",
-            "-" if perplexity is None else f"{perplexity:,.2f}",
-            "-" if bpb is None else f"{bpb:.4f}",
-            f"{row['tokens']:,}",
-            f"{row['step']:,}",
-            style="bold" if len(rows) > 1 and row["val_loss"] == best else None,
+            ui.escape(printable(result.checkpoint)),
+            *(metric.show(result.metrics[name]) for name, metric in metrics.items()),
+            f"{result.loss.tokens:,}",
+            f"{result.step:,}",
+            style="bold" if row in comparison.best else None,
         )
     width = None if sys.stdout.isatty() else 10_000  # a pipe or a file has no last column
     Console(soft_wrap=True, width=width).print(table)
+    if comparison.note:
+        ui.note(comparison.note)

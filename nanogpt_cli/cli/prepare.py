@@ -8,14 +8,16 @@ import typer
 
 from nanogpt_cli.cli import ui
 from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
-from nanogpt_cli.data import write as corpus
+from nanogpt_cli.config import PrepareConfig
+from nanogpt_cli.data.prepare import PrepareOptions, Progress
+from nanogpt_cli.data.prepare import prepare as prepare_dataset
 from nanogpt_cli.text import printable
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
 
-@with_settings(preparation=corpus.PrepareOptions)
+@with_settings(preparation=PrepareConfig)
 def prepare(
     inputs: Annotated[
         list[str] | None,
@@ -33,9 +35,9 @@ def prepare(
     given: dict[str, Any],
 ) -> None:
     """Turn text or dialogues into a dataset to train on."""
-    options = corpus.PrepareOptions(tuple(inputs or ()), out, **given)
+    options = PrepareOptions(tuple(inputs or ()), out, **given)
     with ui.progress() as bar:
-        result = corpus.prepare(options, _Passes(bar))
+        result = prepare_dataset(options, _Passes(bar))
     for text in result.notes:
         ui.note(text)
     for name, value in (
@@ -59,7 +61,7 @@ class _Passes:
         self._bar = bar
         self._phase = ""
 
-    def __call__(self, progress: corpus.Progress) -> None:
+    def __call__(self, progress: Progress) -> None:
         total = max(1, progress.total) / 1e6
         if progress.phase != self._phase:
             self._phase = progress.phase

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from prompt_toolkit.history import History
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
-    from nanogpt_cli.inference.engine import Reply
     from nanogpt_cli.inference.session import Session
+    from nanogpt_cli.inference.text_stream import Reply
 
 
 def stream(session: "Session", text: str, show: bool = True) -> "Reply":

@@ -17,7 +17,8 @@ _OPTIMIZER = (
     "lr_decay_iters", "weight_decay", "beta1", "beta2", "grad_clip",
 )  # fmt: skip
 _EVALUATION = (
-    "eval_interval", "eval_iters", "eval_only", "log_interval", "patience", "sample_tokens",
+    "eval_interval", "eval_tokens", "eval_iters", "eval_only", "log_interval", "patience",
+    "sample_tokens",
 )  # fmt: skip
 _SAVING = ("save_every", "keep", "always_save_checkpoint")
 _MACHINE = ("device", "dtype", "compile", "backend")

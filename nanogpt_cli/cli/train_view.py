@@ -10,17 +10,19 @@ from rich.markup import escape
 from nanogpt_cli.cli import ui
 from nanogpt_cli.config import tokens_per_step
 from nanogpt_cli.device import find_device, find_dtype
+from nanogpt_cli.model.factory import make_model
 from nanogpt_cli.model.gpt import GPT
 from nanogpt_cli.runs import BEST, RUNS
 from nanogpt_cli.text import printable
-from nanogpt_cli.training.dial import forecast
-from nanogpt_cli.training.loop import EvalReport, Outcome, Reporter, Run, StepReport
+from nanogpt_cli.training.forecast import forecast
+from nanogpt_cli.training.reporter import EvalReport, Reporter, StepReport
+from nanogpt_cli.training.run import Outcome, Run
 
 
 def describe(run: Run, device: torch.device) -> dict[str, Any]:
-    """Give the facts of a run before its first step."""
+    """Return the facts of a run before its first step."""
     with torch.device("meta"):
-        model = GPT(run.model_config)
+        model = make_model(run.model_config)
     config = run.config
     return {
         "out_dir": str(run.out_dir),
@@ -38,17 +40,18 @@ def describe(run: Run, device: torch.device) -> dict[str, Any]:
 
 
 def plan(run: Run) -> dict[str, Any]:
-    """Say what would be trained and what it would need; give it as a dictionary too."""
+    """Print what would be trained and what it would need; return it as a dictionary too."""
     device = find_device(run.config.device)
     facts = describe(run, device)
     _show_plan(run, facts)
     expected = forecast(run, device)
-    per_weight = expected.tokens_per_weight
+    per_parameter = expected.tokens_per_weight
     rows = {
         "time": f"{_clock(expected.seconds)}, {expected.steps:,} steps, "
         f"{expected.tokens_per_sec:,.0f} tokens/s (a few steps were timed)",
         "memory": f"about {expected.peak_memory_bytes / 1e9:.1f} GB, torch itself not counted",
-        "reading": f"{expected.epochs:.1f} times the text, {per_weight:.2g} tokens per weight; "
+        "reading": f"{expected.epochs:.1f} times the text, {per_parameter:.2g} tokens per "
+        "parameter; "
         f"risk of overfitting: {expected.overfitting}",
     }
     _show_rows(rows)
@@ -61,7 +64,7 @@ def _show_plan(run: Run, facts: dict[str, Any]) -> None:
     rows = {
         "run": f"{facts['out_dir']} on {facts['device']} in {facts['dtype']}",
         "data": f"{facts['data']}, {facts['train_tokens']:,} tokens of {facts['tokenizer']}",
-        "model": f"{facts['parameters'] / 1e6:.2f} M weights, {shape.n_layer} layers, "
+        "model": f"{facts['parameters'] / 1e6:.2f} M parameters, {shape.n_layer} layers, "
         f"{shape.n_head} heads, {shape.n_embd} wide, block {shape.block_size}, "
         f"{shape.arch}, positions {shape.pos_embd}, dropout {shape.dropout:g}",
         "training": f"{budget} of {facts['tokens_per_step']:,} tokens, "
@@ -143,9 +146,13 @@ class TrainView(Reporter):
         if outcome.reason.startswith("SIG"):
             ui.say(f"stopped at step {outcome.step:,}, everything is saved in {shown}")
             quoted = printable(shlex.quote(str(folder)))
-            ui.say(f"go on with:  nanogpt train --init-from resume --out-dir {quoted}")
+            ui.say(f"resume with:  nanogpt train --init-from resume --out-dir {quoted}")
             return
-        why = " (patience is over)" if outcome.reason == "patience" else ""
+        why = (
+            f" (stopped early: no improvement in {self._run.config.patience} evaluations)"
+            if outcome.reason == "patience"
+            else ""
+        )
         best = f", best val loss {outcome.best_val_loss:.4f}" if outcome.best_val_loss else ""
         ui.say(f"done in {_clock(outcome.seconds)}{why}{best}: {printable(folder / BEST)}")
         ui.say(f"talk to it:  nanogpt chat {chat}")

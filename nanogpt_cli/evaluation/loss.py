@@ -1,4 +1,7 @@
-"""Validation loss, perplexity and bits per byte, over the same tokens on every machine.
+"""Validation loss over the same tokens on every machine, and the counts it is divided by.
+
+A loss is a sum of nats and counts until it is shown, so that parts measured by several processes
+add up to the whole. This module does not know files: it gets a model and its tokens.
 
 Shape letters: B windows in a batch, T tokens (block_size), V vocabulary.
 """
@@ -12,13 +15,20 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
-from nanogpt_cli.data.store import Tokens, evaluation_starts, windows
+from nanogpt_cli.data.batches import evaluation_starts
+from nanogpt_cli.data.batches import windows as cut_windows
+from nanogpt_cli.data.store import Tokens
 from nanogpt_cli.errors import DataError
 from nanogpt_cli.model.gpt import GPT
 from nanogpt_cli.tokenizer.load import Tokenizer
 
 LOGITS_AT_ONCE = 1 << 25
 """Logits held at a time, 128 MB of them."""
+LARGEST_BATCH = 64
+"""Windows in a batch, however few logits they have."""
+
+Starts = npt.NDArray[np.int64]
+"""Where windows begin in the tokens (N,)."""
 
 
 @dataclass(frozen=True)
@@ -32,14 +42,22 @@ class Loss:
     text_bytes: int
     """UTF-8 bytes of those tokens; special tokens have none, though their loss counts."""
 
+    def __add__(self, other: "Loss") -> "Loss":
+        """Return the loss over both texts."""
+        return Loss(
+            self.nats + other.nats,
+            self.tokens + other.tokens,
+            self.text_bytes + other.text_bytes,
+        )
+
     @property
     def per_token(self) -> float:
-        """Mean loss in nats per token."""
-        return self.nats / self.tokens
+        """Mean loss in nats per token; nan where no token was predicted."""
+        return self.nats / self.tokens if self.tokens else math.nan
 
     @property
     def perplexity(self) -> float | None:
-        """The exponential of the mean loss; None where that is no number or too large."""
+        """The exponential of the mean loss; None where that is nan or too large for a float."""
         return math.exp(self.per_token) if self.per_token < 700 else None
 
     @property
@@ -49,7 +67,7 @@ class Loss:
 
 
 def token_byte_counts(tokenizer: Tokenizer, vocab_size: int) -> npt.NDArray[np.int64]:
-    """Give the UTF-8 bytes of each id (V,); special and unused ids have none."""
+    """Return the number of UTF-8 bytes of each id (V,); special and unused ids have none."""
     counts = np.zeros(max(vocab_size, tokenizer.vocab_size), dtype=np.int64)
     special = set(tokenizer.special_tokens.values())
     for token in range(tokenizer.vocab_size):
@@ -58,39 +76,65 @@ def token_byte_counts(tokenizer: Tokenizer, vocab_size: int) -> npt.NDArray[np.i
     return counts
 
 
+def window_length(tokens: Tokens, block_size: int) -> int:
+    """Return T, the length of the windows of an evaluation: a block, or all of a shorter text.
+
+    Raises DataError where the text has no token to predict.
+    """
+    if len(tokens) < 2:
+        raise DataError("the text to evaluate has fewer than two tokens", "use a longer one")
+    return min(block_size, len(tokens) - 1)
+
+
+def evaluation_windows(tokens: Tokens, block_size: int, token_budget: int | None = None) -> Starts:
+    """Return where the adjacent windows of an evaluation start (N,), always the same ones.
+
+    Without a budget these are all floor((n - 1) / T) windows, in order; with one, as many as
+    predict at most that many tokens, but at least one, spread evenly. Raises DataError for a text
+    of fewer than two tokens.
+    """
+    T = window_length(tokens, block_size)
+    limit = None if token_budget is None else max(1, token_budget // T)
+    return evaluation_starts(tokens, T, limit)
+
+
 @torch.no_grad()
 def evaluate_loss(
     model: GPT,
     tokens: Tokens,
     byte_counts: npt.NDArray[np.int64],
     *,
-    limit: int | None = None,
+    windows: Starts | int | None = None,
+    share: tuple[int, int] = (0, 1),
     advance: Callable[[int], None] = lambda tokens: None,
+    logits_at_once: int = LOGITS_AT_ONCE,
 ) -> Loss:
-    """Measure the loss over adjacent windows as long as the model's context.
+    """Return the loss over adjacent windows as long as the model's context.
 
-    With ``limit`` at most that many windows, evenly spread and always the same. ``advance`` is told
-    how many tokens each batch had, and may raise to stop. Raises DataError for too short a text.
+    ``byte_counts`` (V,) are those of ``token_byte_counts``. ``windows`` are their starts (see
+    ``evaluation_windows``), or at most how many, evenly spread and always the same; None is all.
+    ``share`` is (rank, size): the windows of one of ``size`` processes, whose losses add up to that
+    of all windows. ``advance`` is called with the number of tokens after each batch, and may raise
+    to stop. Raises DataError for a text of fewer than two tokens.
     """
-    if len(tokens) < 2:
-        raise DataError("the text to evaluate has fewer than two tokens", "use a longer one")
-    T = min(model.config.block_size, len(tokens) - 1)
-    starts = evaluation_starts(tokens, T, limit)
+    T = window_length(tokens, model.config.block_size)
+    starts = windows if isinstance(windows, np.ndarray) else evaluation_starts(tokens, T, windows)
+    rank, size = share
+    starts = np.array_split(starts, size)[rank]
     device = next(model.parameters()).device
-    batch_size = max(1, min(64, LOGITS_AT_ONCE // (T * model.config.vocab_size)))
+    batch_size = max(1, min(LARGEST_BATCH, logits_at_once // (T * model.config.vocab_size)))
     was_training = model.training
     model.eval()
-    nats, count, text_bytes = 0.0, 0, 0
+    loss = Loss(0.0, 0, 0)
     try:
-        for chunk in np.split(starts, range(batch_size, len(starts), batch_size)):
-            ids = windows(tokens, chunk, T)  # B, T + 1
-            text_bytes += int(byte_counts[ids[:, 1:].numpy()].sum())
+        for first in range(0, len(starts), batch_size):
+            ids = cut_windows(tokens, starts[first : first + batch_size], T)  # B, T + 1
+            text_bytes = int(byte_counts[ids[:, 1:].numpy()].sum())
             ids = ids.to(device)
             logits = model(ids[:, :-1]).float()  # B, T, V
-            loss = F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
-            nats += loss.cpu().double().sum().item()
-            count += loss.numel()
-            advance(loss.numel())
+            nats = F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
+            loss += Loss(nats.cpu().double().sum().item(), nats.numel(), text_bytes)
+            advance(nats.numel())
     finally:
         model.train(was_training)
-    return Loss(nats, count, text_bytes)
+    return loss

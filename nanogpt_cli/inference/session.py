@@ -1,4 +1,4 @@
-"""A conversation with one model: what was said, and the next reply. It knows no terminal."""
+"""A conversation with one model: its turns, and the next reply. Nothing here knows a terminal."""
 
 from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -7,7 +7,21 @@ from nanogpt_cli.checkpoint.load import LoadedModel
 from nanogpt_cli.config import SampleConfig
 from nanogpt_cli.dialogue import ChatFormat, Turn, encode_prompt, stop_ids, stop_strings
 from nanogpt_cli.errors import CheckpointError, MachineError
-from nanogpt_cli.inference.engine import Decoder, Reply, sampling_generator, stream_reply
+from nanogpt_cli.inference.engine import Decoder, stream_reply
+from nanogpt_cli.inference.sampling import sampling_generator
+from nanogpt_cli.inference.text_stream import Reply
+from nanogpt_cli.tokenizer.load import Tokenizer
+
+
+def stops(tokenizer: Tokenizer, chat_format: ChatFormat | None) -> tuple[set[int], tuple[str, ...]]:
+    """Return the ids and the strings that end a reply.
+
+    In a conversation each tag does, as one token or spelled out; a text that is continued ends at
+    any special token.
+    """
+    if chat_format is None:
+        return set(tokenizer.special_tokens.values()), ()
+    return stop_ids(tokenizer, chat_format), stop_strings(tokenizer, chat_format)
 
 
 @dataclass
@@ -18,60 +32,60 @@ class Session:
     config: SampleConfig
     turns: list[Turn] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    """What the last reply had to leave out of the model's sight, for the user to read."""
+    """What the model could not be shown before the last reply, for the user to read."""
     last: Reply | None = None
+    """The newest reply, as far as it has come."""
 
     def __post_init__(self) -> None:
-        """Seed the sampling. Raises MachineError where the context does not fit in memory."""
+        """Seed the sampling. Raises MachineError where the context does not fit into memory."""
         try:
             self._decoder = Decoder(self.loaded.model)
         except RuntimeError as error:
             raise MachineError(
                 f"{self.loaded.path}: not enough memory for its context of "
                 f"{self.loaded.config.block_size:,} tokens",
-                "take a smaller model, or a machine with more memory",
+                "use a smaller model, or a machine with more memory",
             ) from error
         self._generator = sampling_generator(self.config.seed)
-        self._forgetting = False
+        self._noted_forgetting = False
 
     def set(self, config: SampleConfig) -> None:
-        """Change how tokens are drawn; a new seed starts anew."""
+        """Change how tokens are drawn; a different seed restarts the random numbers."""
         if config.seed != self.config.seed:
             self._generator = sampling_generator(config.seed)
         self.config = config
 
     def clear(self) -> None:
-        """Forget the conversation."""
+        """Start a new conversation."""
         self.turns.clear()
-        self._forgetting = False
+        self._noted_forgetting = False
 
     def reply(self, text: str) -> Generator[str, None, None]:
-        """Yield the reply to ``text`` in pieces; both join the conversation, also a broken-off one.
+        """Yield the reply to ``text`` in pieces; both become turns, also where it is interrupted.
 
-        A model that continues text gets ``text`` alone and remembers nothing; an answer comes
-        without the white space around it.
+        A model that continues text is given ``text`` alone and keeps no turns. An answer comes
+        without the white space around it. Raises CheckpointError where the model's output is not
+        finite.
         """
         self.notes.clear()
-        words, chat = self.loaded.tokenizer, self.loaded.chat_format
-        if unknown := words.unknown(text):
+        tokenizer, chat = self.loaded.tokenizer, self.loaded.chat_format
+        if unknown := tokenizer.unknown(text):
             shown = ", ".join(map(repr, unknown[:8]))
             self.notes.append(f"the model does not know {shown}: left out")
         self.last = reply = Reply()
         if chat is None:
             prompt = self._plain_prompt(text)
-            stops: set[int] = set(words.special_tokens.values())
-            strings: tuple[str, ...] = ()
         else:
             self.turns.append(Turn("human", text))
             prompt = self._chat_prompt(chat)
-            stops, strings = stop_ids(words, chat), stop_strings(words, chat)
+        ids, strings = stops(tokenizer, chat)
         pieces = stream_reply(
             self._decoder,
-            words,
+            tokenizer,
             prompt,
             self.config,
             reply,
-            stop_ids=stops,
+            stop_ids=ids,
             stop_strings=strings,
             generator=self._generator,
         )
@@ -88,16 +102,18 @@ class Session:
         block = self.loaded.config.block_size
         ids = self.loaded.tokenizer.encode(text)
         if not ids:
-            # any beginning will do where the model knows nothing of the text
+            # any beginning will do where the model knows no character of the text
             ids = self.loaded.tokenizer.encode("\n") or [0]
         if len(ids) > block:
-            self.notes.append(f"the text is longer than the context: its last {block} tokens count")
+            self.notes.append(
+                f"the text is longer than the context: only its last {block} tokens are used"
+            )
         return ids[-block:]
 
     def _chat_prompt(self, chat: ChatFormat) -> list[int]:
-        """Give the conversation's ids, with room for an answer of up to a quarter of the context.
+        """Return the conversation's ids, with room for an answer of a quarter of the context.
 
-        A longer answer goes on all the same: the decoder's window then moves.
+        A longer answer is not cut off: the decoder's window then moves.
         """
         block = self.loaded.config.block_size
         room = min(self.config.max_tokens, block // 4)
@@ -107,17 +123,16 @@ class Session:
                 f"the message is longer than the context of {block} tokens: "
                 f"its first {prompt.cropped_tokens} tokens are left out"
             )
-        elif prompt.dropped_turns and not self._forgetting:
-            self._forgetting = True
+        elif prompt.dropped_turns and not self._noted_forgetting:
+            self._noted_forgetting = True
             self.notes.append(
-                f"the context of {block} tokens is full: "
-                "from here on the oldest turns are forgotten"
+                f"the context of {block} tokens is full: from now on the oldest turns are forgotten"
             )
         return prompt.ids
 
 
 def _stripped(pieces: Iterable[str]) -> Iterator[str]:
-    """Leave out the white space before and after the whole text."""
+    """Yield the text without the white space before and after the whole of it."""
     begun, held = False, ""
     for piece in pieces:
         held += piece

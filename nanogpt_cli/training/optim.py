@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from nanogpt_cli.config import TrainConfig
 from nanogpt_cli.device import cpu_has_bfloat16
@@ -110,12 +110,12 @@ class Optimizers:
                 group["lr"] = lr * group.get("multiple", 1.0)
 
     def zero_grad(self) -> None:
-        """Forget the gradients."""
+        """Drop the gradients."""
         for part in self.parts:
             part.zero_grad(set_to_none=True)
 
     def memory(self) -> int:
-        """Give the bytes that weights, gradients and moments take."""
+        """Return the bytes that parameters, gradients and moments take."""
         return sum(
             p.nbytes * (3 if isinstance(part, Muon) else 4)
             for part in self.parts
@@ -124,7 +124,7 @@ class Optimizers:
         )
 
     def state_dict(self) -> list[dict[str, Any]]:
-        """Give the state of every part: plain types and tensors."""
+        """Return the state of every part: plain types and tensors."""
         return [part.state_dict() for part in self.parts]
 
     def load_state_dict(self, states: list[dict[str, Any]]) -> None:
@@ -149,35 +149,25 @@ class Optimizers:
 
 
 def make_optimizers(model: GPT, config: TrainConfig) -> Optimizers:
-    """Give the optimizers that ``config`` asks for, with every parameter in exactly one group.
+    """Return the optimizers that ``config`` asks for, with every parameter in exactly one group.
 
     A GPT-2 under AdamW has nanoGPT's two groups in nanoGPT's order, so that its optimizer states
     load: first what is decayed (matrices and embeddings), then the rest. A relative table is a
     bias and not decayed.
     """
     muon = config.optimizer == "muon"
-    modern = model.config.arch == "modern"
-    matrices, tables, ngrams, decayed, free = [], [], [], [], []
-    for name, p in model.named_parameters():
-        if muon and p.dim() == 2 and name.startswith("transformer.h."):
-            matrices.append(p)
-        elif name.startswith("transformer.ngram."):
-            ngrams.append(p)
-        elif p is model.transformer.wte.weight and (muon or modern):
-            tables.append(p)
-        elif p.dim() >= 2 and "relative_embeddings" not in name:
-            decayed.append(p)
-        else:
-            free.append(p)
-    # The modern arrangement's embeddings are about 50 times as large as GPT-2's and move as much
-    # faster; GPT-2's table is its head too, which bears less than Muon's matrices do.
-    rate = 15.0 if modern else 0.25
+    of: dict[str, list[nn.Parameter]] = defaultdict(list)
+    for role, p in model.roles():
+        if not muon and (role == "matrix" or (role == "token" and model.tied_head)):
+            role = "decayed"
+        of[role].append(p)
+    rate = model.embedding_rate
     groups: list[dict[str, Any]] = [
-        {"params": decayed, "weight_decay": config.weight_decay},
-        {"params": free, "weight_decay": 0.0},
-        {"params": tables, "weight_decay": 0.0, "multiple": rate},
-        # the decay keeps a small text from being learned by heart here, better than dropout does
-        {"params": ngrams, "weight_decay": 3 * config.weight_decay, "multiple": rate},
+        {"params": of["decayed"], "weight_decay": config.weight_decay},
+        {"params": of["free"], "weight_decay": 0.0},
+        {"params": of["token"], "weight_decay": 0.0, "multiple": rate},
+        # the decay keeps a small text from being memorised here, better than dropout does
+        {"params": of["ngram"], "weight_decay": 3 * config.weight_decay, "multiple": rate},
     ]
     groups = groups[:2] + [group for group in groups[2:] if group["params"]]
     betas = (config.beta1, config.beta2)
@@ -185,12 +175,12 @@ def make_optimizers(model: GPT, config: TrainConfig) -> Optimizers:
     if not muon:
         return Optimizers(adam)
     return Optimizers(
-        adam, Muon(matrices, lr=config.learning_rate, weight_decay=config.weight_decay)
+        adam, Muon(of["matrix"], lr=config.learning_rate, weight_decay=config.weight_decay)
     )
 
 
 def fitted_learning_rate(optimizer: str, width: int, tokens_per_step: int) -> float:
-    """Give a peak learning rate for a model's width in channels and a step's size in tokens.
+    """Return a peak learning rate for a model's width in channels and a step's size in tokens.
 
     Muon's holds for every width, since its updates do; it grows as the root of the batch, up to
     where steps get too large (Malladi et al. 2022). AdamW's is nanoGPT's 0.001 for narrow models,
@@ -201,20 +191,26 @@ def fitted_learning_rate(optimizer: str, width: int, tokens_per_step: int) -> fl
     return 1e-3 * min(1.0, 384 / width)
 
 
-def learning_rate(config: TrainConfig, step: int, total: int) -> float:
-    """Give the learning rate of ``step``, a pure function; ``total`` is where the decay ends.
+MOST_WARMUP = 0.1
+"""The largest part of a time budget that is warm-up."""
 
-    Linear warmup, then ``cosine`` (Loshchilov & Hutter 2017), ``linear``, or ``wsd``: constant,
-    with a linear decay over the last fifth (Hu et al. 2024).
+
+def learning_rate(config: TrainConfig, progress: float, increment: float) -> float:
+    """Return the learning rate at ``progress`` (0 to 1) of the schedule, a pure function.
+
+    ``increment`` is the progress that one step makes. Linear warm-up over ``warmup_iters`` steps,
+    of a time budget at most a tenth; then ``cosine`` (Loshchilov & Hutter 2017), ``linear``, or
+    ``wsd``: constant, with a linear decay over the last fifth (Hu et al. 2024).
     """
     peak, floor = config.learning_rate, config.min_lr
-    if step < config.warmup_iters:
-        return peak * (step + 1) / (config.warmup_iters + 1)
+    warmup = config.warmup_iters * increment
+    if config.time:
+        warmup = min(warmup, MOST_WARMUP)
+    if progress < warmup:
+        return peak * (progress + increment) / (warmup + increment)
     if not config.decay_lr:
         return peak
-    if step >= total:
-        return floor
-    done = (step - config.warmup_iters) / max(1, total - config.warmup_iters)  # 0 .. 1
+    done = (progress - warmup) / (1 - warmup) if progress < 1 else 1.0  # 0 .. 1
     left = {
         "cosine": 0.5 * (1 + math.cos(math.pi * done)),
         "linear": 1 - done,

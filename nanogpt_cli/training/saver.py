@@ -2,7 +2,7 @@
 
 Training waits for the copy in memory alone. Of each file one version is on its way at a time: a
 disk that is slower than the saves makes ``save`` wait for it. Files are written in the order in
-which they were given, so what is on the disk is always a state the run was in. This module knows
+which they were saved, so what is on the disk is always a state the run was in. This module knows
 checkpoints and files, not when it is time to save.
 """
 
@@ -17,15 +17,15 @@ import torch
 from torch import Tensor
 
 from nanogpt_cli import files
-from nanogpt_cli.checkpoint.torchfile import Checkpoint
+from nanogpt_cli.checkpoint.schema import Checkpoint
 from nanogpt_cli.runs import LAST, step_file, step_files
 
 
 class Saver:
     """Writes the checkpoints of a run's folder in the background.
 
-    A context manager: leaving it waits until all is written, and raises what went wrong; a
-    KeyboardInterrupt gives up what is not yet in place instead. The old files are then whole.
+    A context manager: leaving it waits until all is written, and raises what went wrong; after a
+    KeyboardInterrupt what is not yet in place is cancelled instead. The old files are then whole.
     """
 
     def __init__(self, folder: Path, keep: int = 1) -> None:
@@ -35,7 +35,7 @@ class Saver:
         self._thread = ThreadPoolExecutor(1, "saver")
         self._writing: dict[str, Future[None]] = {}
         self._snapshots: dict[str, Snapshot] = {}
-        self._given_up = False
+        self._cancelled = False
 
     def save(
         self, name: str, checkpoint: Checkpoint, first: Callable[[], None] = lambda: None
@@ -52,7 +52,7 @@ class Saver:
         self._writing[name] = self._thread.submit(self._write, name, snapshot, first)
 
     def is_writing(self, name: str) -> bool:
-        """Tell whether a version of the file ``name`` is on its way. Raises MachineError."""
+        """Whether a version of the file ``name`` is on its way. Raises MachineError."""
         self.wait(*(n for n, future in self._writing.items() if future.done()))
         return name in self._writing
 
@@ -66,7 +66,7 @@ class Saver:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
-        self._given_up = kind is not None and issubclass(kind, KeyboardInterrupt)
+        self._cancelled = kind is not None and issubclass(kind, KeyboardInterrupt)
         try:
             if kind is None:
                 self.wait(*self._writing)
@@ -76,7 +76,7 @@ class Saver:
     def _write(self, name: str, checkpoint: Checkpoint, first: Callable[[], None]) -> None:
         begun = time.perf_counter()
         first()
-        checkpoint.save(self.folder / name, given_up=lambda: self._given_up)
+        checkpoint.save(self.folder / name, cancelled=lambda: self._cancelled)
         if name == LAST:
             if self.keep > 1:
                 keep_newest(self.folder, checkpoint.step, self.keep)
@@ -84,9 +84,9 @@ class Saver:
 
 
 def keep_newest(folder: Path, step: int, count: int) -> None:
-    """Give ``last.pt`` the name of its ``step`` too, and let the newest ``count`` of those stay.
+    """Link ``last.pt`` under the name of its ``step``, and keep the newest ``count`` of those.
 
-    States of later steps go: the run has gone back before them. Raises MachineError.
+    States of later steps are removed: the run has gone back before them. Raises MachineError.
     """
     kept = folder / step_file(step)
     with files.machine_errors(kept):
@@ -107,17 +107,18 @@ class Snapshot:
         """Copy dicts, lists and tuples of tensors; tensors that are one stay one."""
         memory, self._memory = iter(self._memory), []
         copies: dict[tuple[Any, ...], Tensor] = {}
+        devices: set[torch.device] = set()
 
         def copy(value: Any) -> Any:
             match value:
                 case Tensor():
                     key = (value.data_ptr(), value.shape, value.stride(), value.dtype)
                     if key not in copies:
+                        if value.device.type == "cuda":
+                            devices.add(value.device)
                         target = next(memory, None)
                         if target is None or (target.shape, target.dtype) != (key[1], key[3]):
-                            target = torch.empty(
-                                key[1], dtype=key[3], pin_memory=value.device.type == "cuda"
-                            )
+                            target = torch.empty(key[1], dtype=key[3], pin_memory=value.is_cuda)
                         self._memory.append(target)
                         copies[key] = target.copy_(value.detach(), target.is_pinned())
                     return copies[key]
@@ -128,6 +129,6 @@ class Snapshot:
             return value
 
         result = copy(state)
-        if any(tensor.is_pinned() for tensor in self._memory):
-            torch.cuda.synchronize()  # the copies may still be under way
+        for device in devices:
+            torch.cuda.synchronize(device)  # the copies may still be under way
         return result

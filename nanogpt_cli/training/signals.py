@@ -1,6 +1,7 @@
 """SIGINT and SIGTERM while a run is under way: the first asks to stop, a second SIGINT leaves."""
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -9,7 +10,7 @@ from types import FrameType
 class StopRequestedError(BaseException):
     """Raised inside an evaluation, a sample or a compilation when the run has been asked to stop.
 
-    No ``Exception``, so that nobody takes it for a failure of what it interrupts.
+    Not an ``Exception``, so that nothing takes it for a failure of what it interrupts.
     """
 
 
@@ -23,7 +24,13 @@ class StopSignals:
 
     @contextmanager
     def listening(self) -> Iterator["StopSignals"]:
-        """Listen within this context, then give the signals back."""
+        """Listen within this context, then restore the handlers.
+
+        Python delivers signals to the main thread only; in another one nothing is heard.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield self
+            return
         before = {s: signal.signal(s, self._on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
         try:
             yield self

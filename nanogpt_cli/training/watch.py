@@ -16,10 +16,10 @@ class Watch:
     recent: list[tuple[int, float, float]] = field(default_factory=list)
     """Step, loss in nats per token and gradient norm, the newest last."""
     skipped: int = 0
-    """How many gradients in a row were no number and moved nothing."""
+    """How many gradients in a row were not finite and were skipped."""
 
     def add(self, step: int, loss: float, grad_norm: float) -> float | None:
-        """Note a step; if its loss is a spike, give the mean of the losses before.
+        """Add a step; if its loss is a spike, return the mean of the losses before.
 
         A spike is higher than that mean by a tenth of it and by six standard deviations, of no
         less than half of ``RECENT`` steps.
@@ -33,14 +33,14 @@ class Watch:
         return mean if loss > mean + max(6 * deviation, 0.1 * mean) else None
 
     def state_dict(self) -> dict[str, Any]:
-        """Give what is remembered, in plain types."""
+        """Return what is remembered, in plain types."""
         return {"recent": [list(step) for step in self.recent], "skipped": self.skipped}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what ``state_dict`` gave. Raises ValueError or TypeError for anything else."""
+        """Take over what ``state_dict`` returned. Raises ValueError, TypeError, KeyError."""
         self.recent = [(int(a), float(b), float(c)) for a, b, c in state["recent"]]
         self.skipped = int(state["skipped"])
 
-    def led_here(self) -> list[dict[str, float]]:
-        """Give the last steps as the log shows them."""
+    def recent_steps(self) -> list[dict[str, float]]:
+        """Return the last steps as the log shows them."""
         return [{"step": step, "loss": loss, "grad_norm": norm} for step, loss, norm in self.recent]

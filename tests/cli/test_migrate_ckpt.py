@@ -17,10 +17,10 @@ from old_checkpoints import (
     with_masks,
 )
 
-from nanogpt_cli import cli
-from nanogpt_cli.checkpoint import migrations as migrate
-from nanogpt_cli.checkpoint.torchfile import Checkpoint
-from nanogpt_cli.errors import MachineError
+from nanogpt_cli import cli, files
+from nanogpt_cli.checkpoint.load import load_checkpoint
+from nanogpt_cli.checkpoint.proof import same_content
+from nanogpt_cli.checkpoint.weights import build_model
 
 ADDING = f"Adding {RELATIVE} to checkpoint."
 
@@ -61,7 +61,7 @@ def names() -> set[str]:
 
 @pytest.fixture
 def old() -> bytes:
-    """A checkpoint of nanoGPT's at ckpt.pt; give its bytes."""
+    """Write a checkpoint of nanoGPT at ckpt.pt; return its bytes."""
     return save(nanogpt_content()).read_bytes()
 
 
@@ -72,21 +72,21 @@ def test_the_old_file_is_kept_and_the_new_one_takes_its_name(migrate_ckpt, old):
     assert "largest difference of logits, old and new: 0" in out.splitlines()
     assert names() == {"ckpt.pt", "ckpt_original.pt"}
     assert Path("ckpt_original.pt").read_bytes() == old
-    new = migrate.load(Path("ckpt.pt"))
+    new = load_checkpoint(Path("ckpt.pt"))
     assert new.config.pos_embd == "relative"
     assert new.config.absolute_table
     assert not new.model[RELATIVE].any()
     assert new.step == 5
 
 
-def test_the_table_tells_what_happened_to_each_entry(migrate_ckpt):
+def test_the_table_shows_what_happened_to_each_entry(migrate_ckpt):
     char_folder(CHARACTERS)
     content = compiled(with_masks(nanogpt_content()))
     del content["model"]["_orig_mod.lm_head.weight"]
     save(content)
     _, out, _ = migrate_ckpt("ckpt.pt")
     lines = [line.split()[:2] for line in out.splitlines()]
-    for told in (
+    for row in (
         ["renamed", "_orig_mod.transformer.wte.weight"],
         ["renamed", "iter_num"],
         ["dropped", "transformer.h.1.attn.bias"],
@@ -95,7 +95,7 @@ def test_the_table_tells_what_happened_to_each_entry(migrate_ckpt):
         ["added", "tokenizer"],
         ["added", RELATIVE],
     ):
-        assert told in lines
+        assert row in lines
     assert any(line.startswith("kept") and "tensors" in line for line in out.splitlines())
     assert [line for line in out.splitlines() if line.startswith("Adding")] == [
         "Adding lm_head.weight to checkpoint.",
@@ -144,7 +144,7 @@ def test_ckpt_original_becomes_ckpt_beside_it(migrate_ckpt, old):
     assert migrate_ckpt("run/ckpt_original.pt")[0] == 0
     assert names() == {"run/ckpt.pt", "run/ckpt_original.pt"}
     assert Path("run/ckpt_original.pt").read_bytes() == old
-    assert migrate.load(Path("run/ckpt.pt")).config.pos_embd == "relative"
+    assert load_checkpoint(Path("run/ckpt.pt")).config.pos_embd == "relative"
 
 
 def test_any_other_name_goes_the_same_way(migrate_ckpt, old):
@@ -174,7 +174,7 @@ def test_an_output_can_be_named(migrate_ckpt, old):
 def test_an_output_is_written_also_where_nothing_has_to_change(migrate_ckpt, old):
     migrate_ckpt("ckpt.pt")
     assert migrate_ckpt("ckpt.pt", "-o", "copy.pt")[0] == 0
-    same = migrate.same_content(*(migrate.load(Path(p)) for p in ("ckpt.pt", "copy.pt")))
+    same = same_content(*(load_checkpoint(Path(p)) for p in ("ckpt.pt", "copy.pt")))
     assert same
 
 
@@ -194,7 +194,7 @@ def test_existing_files_are_never_harmed(refuses, migrate_ckpt, old, content):
     refuses(2, "ckpt.pt")
     assert "--force" in refuses(2, "ckpt.pt", "-o", "new.pt")
     assert migrate_ckpt("ckpt.pt", "-o", "new.pt", "--force")[0] == 0
-    assert migrate.load(Path("new.pt")).config.pos_embd == "relative"
+    assert load_checkpoint(Path("new.pt")).config.pos_embd == "relative"
     assert Path("ckpt.pt").read_bytes() == old
 
 
@@ -218,7 +218,7 @@ def test_keep_leaves_the_positions_and_the_optimizer(migrate_ckpt, old):
     code, out, _ = migrate_ckpt("ckpt.pt", "--pos-embd", "keep")
     assert code == 0
     assert "Adding" not in out
-    new = migrate.load(Path("ckpt.pt"))
+    new = load_checkpoint(Path("ckpt.pt"))
     assert new.config.pos_embd == "default"
     assert new.training is not None
     assert migrate_ckpt("ckpt.pt", "--pos_embd=keep")[1].count("up to date") == 1
@@ -231,13 +231,13 @@ def test_rope_keeps_rope(migrate_ckpt):
     code, out, _ = migrate_ckpt("ckpt.pt")
     assert code == 0
     assert "Adding" not in out
-    assert migrate.load(Path("ckpt.pt")).config.pos_embd == "rope"
+    assert load_checkpoint(Path("ckpt.pt")).config.pos_embd == "rope"
 
 
 def test_the_old_function_is_the_new_one(migrate_ckpt, old):
-    before = migrate.make_model(migrate.load(Path("ckpt.pt")))
+    before = build_model(load_checkpoint(Path("ckpt.pt")))
     migrate_ckpt("ckpt.pt")
-    after = migrate.make_model(migrate.load(Path("ckpt.pt")))
+    after = build_model(load_checkpoint(Path("ckpt.pt")))
     ids = torch.arange(32).view(2, 16)
     with torch.no_grad():
         assert torch.equal(before(ids), after(ids))
@@ -253,7 +253,7 @@ def test_without_a_tokenizer_it_says_so_and_data_dir_helps(migrate_ckpt, old):
     folder = char_folder(CHARACTERS, Path("elsewhere"))
     code, _, err = migrate_ckpt("a.pt", "--data-dir", folder)
     assert code == 0
-    assert migrate.load(Path("a.pt")).tokenizer["characters"] == CHARACTERS
+    assert load_checkpoint(Path("a.pt")).tokenizer["characters"] == CHARACTERS
     assert not err
 
 
@@ -272,7 +272,7 @@ def test_unusable_checkpoints_are_refused(refuses):
     extra["model"]["transformer.extra"] = torch.ones(1)
     nan["model"]["transformer.ln_f.weight"] = torch.full((16,), torch.nan)
     newer = content | {"format": "nanogpt", "version": 9}
-    for bad, told in (
+    for bad, message in (
         (missing, "transformer.ln_f.weight"),
         (extra, "transformer.extra"),
         (nan, "transformer.ln_f.weight"),
@@ -280,7 +280,7 @@ def test_unusable_checkpoints_are_refused(refuses):
         (content["model"], "its settings"),
     ):
         save(bad)
-        assert told in refuses(4, "ckpt.pt")
+        assert message in refuses(4, "ckpt.pt")
     Path("ckpt.pt").write_bytes(b"text")
     refuses(4, "ckpt.pt")
     refuses(4, "none.pt")
@@ -304,27 +304,25 @@ def test_a_save_that_fails_leaves_the_folder_as_it_was(migrate_ckpt, monkeypatch
 
 
 def test_an_interrupt_after_the_rename_keeps_both_files(migrate_ckpt, monkeypatch, old):
-    whole_save = Checkpoint.save
-
-    def save_and_be_interrupted(self, path):
-        whole_save(self, path)
+    def interrupt(folder):
+        assert folder == Path()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Checkpoint, "save", save_and_be_interrupted)
+    monkeypatch.setattr(files, "sync_folder", interrupt)
     assert migrate_ckpt("ckpt.pt")[0] == 130
     assert Path("ckpt_original.pt").read_bytes() == old
-    assert migrate.load(Path("ckpt.pt")).config.pos_embd == "relative"
+    assert load_checkpoint(Path("ckpt.pt")).config.pos_embd == "relative"
 
 
 @pytest.mark.parametrize("copied", [True, False])
-def test_after_a_kill_between_the_two_steps_it_goes_on(migrate_ckpt, old, copied):
+def test_after_a_kill_between_the_two_steps_it_continues(migrate_ckpt, old, copied):
     if copied:
         Path("ckpt_original.pt").write_bytes(old)
     else:
         Path("ckpt_original.pt").hardlink_to("ckpt.pt")
     assert migrate_ckpt("ckpt.pt")[0] == 0
     assert Path("ckpt_original.pt").read_bytes() == old
-    assert migrate.load(Path("ckpt.pt")).config.pos_embd == "relative"
+    assert load_checkpoint(Path("ckpt.pt")).config.pos_embd == "relative"
 
 
 @pytest.fixture
@@ -342,10 +340,10 @@ def test_a_file_system_without_links_gets_a_copy(migrate_ckpt, no_links, old):
 
 
 def test_a_save_that_fails_after_a_copy_takes_it_back(migrate_ckpt, no_links, monkeypatch, old):
-    def full(_self, path):
-        raise MachineError(f"cannot write {path}: full", "free some space")
+    def full(content, file):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(Checkpoint, "save", full)
+    monkeypatch.setattr(torch, "save", full)
     assert migrate_ckpt("ckpt.pt")[0] == 5
     assert names() == {"ckpt.pt"}
     assert Path("ckpt.pt").read_bytes() == old

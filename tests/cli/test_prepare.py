@@ -49,7 +49,8 @@ def test_the_summary_goes_to_stderr_with_the_next_command(
     ("args", "code", "message"),
     [
         (["nowhere.txt"], 3, "nowhere.txt"),
-        (["book.txt", "--val-fraction", "0"], 3, "validation split"),
+        (["book.txt", "--val-fraction", "0"], 2, "--val-fraction"),
+        (["book.txt", "--val-fraction", "0.00001"], 3, "validation split"),
         (["book.txt", "--val-fraction", "nan"], 2, "--val-fraction"),
         (["book.txt", "--tokenizer", "gtp2"], 2, "gtp2"),
         (["book.txt", "--format", "xml"], 2, "xml"),

@@ -1,67 +1,22 @@
-"""Decoding draws from the right distribution and shows only whole text."""
+"""Decoding equals its naive twin: the whole text computed anew for each token."""
 
 import itertools
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from nanogpt_cli.config import SampleConfig
-from nanogpt_cli.inference.engine import (
-    Decoder,
-    Reply,
-    TextStream,
-    generate,
-    probabilities,
-    sampling_generator,
-    stream_reply,
-)
+from nanogpt_cli.errors import CheckpointError
+from nanogpt_cli.inference.engine import Decoder, generate, generate_batch, stream_reply
+from nanogpt_cli.inference.sampling import sampling_generator
+from nanogpt_cli.inference.text_stream import Reply
 from nanogpt_cli.tokenizer.load import from_dict
 
-LOGITS = torch.tensor([1.0, 3.0, 2.0, -1.0])
 BYTES = from_dict({"kind": "byte", "special_tokens": {"<endOfText>": 256}})
 
 
-def test_temperature_zero_is_greedy():
-    assert probabilities(LOGITS, SampleConfig(temperature=0)).tolist() == [0, 1, 0, 0]
-
-
-def test_temperature_divides_the_logits():
-    probs = probabilities(LOGITS, SampleConfig(temperature=0.5))
-    torch.testing.assert_close(probs, (LOGITS / 0.5).softmax(-1))
-
-
-@pytest.mark.parametrize("temperature", [1e-40, 1e-320, 5e-324])
-def test_the_smallest_temperatures_are_greedy(temperature):
-    probs = probabilities(LOGITS, SampleConfig(temperature=temperature))
-    assert probs.tolist() == [0, 1, 0, 0]
-    large = probabilities(LOGITS * 1e4, SampleConfig(temperature=1e-40, top_p=0.9))
-    assert large.tolist() == [0, 1, 0, 0]
-
-
-def test_top_k_keeps_the_k_likeliest():
-    probs = probabilities(LOGITS, SampleConfig(top_k=2, temperature=1))
-    assert (probs > 0).tolist() == [False, True, True, False]
-    assert probs.sum() == pytest.approx(1)
-    everything = probabilities(LOGITS, SampleConfig(top_k=10**6, temperature=1))
-    torch.testing.assert_close(everything, LOGITS.softmax(-1))
-
-
-def test_top_p_keeps_the_smallest_set_of_that_mass():
-    logits = torch.tensor([0.5, 0.3, 0.15, 0.05]).log()
-    for top_p, kept in [(0.4, 1), (0.6, 2), (0.79, 2), (0.9, 3), (1.0, 4)]:
-        probs = probabilities(logits, SampleConfig(top_p=top_p, temperature=1))
-        assert int((probs > 0).sum()) == kept
-        assert probs.sum() == pytest.approx(1)
-
-
-def test_repeat_penalty_lowers_what_was_said_whatever_its_sign():
-    plain = probabilities(LOGITS, SampleConfig(temperature=1))
-    probs = probabilities(LOGITS, SampleConfig(temperature=1, repeat_penalty=2), {1, 3})
-    assert probs[1] / probs[0] < plain[1] / plain[0]
-    assert probs[3] / probs[0] < plain[3] / plain[0]
-    assert LOGITS.tolist() == [1, 3, 2, -1]
+def said(tokens):
+    return [token.id for token in tokens]
 
 
 def test_repeat_penalty_knows_the_reply_and_not_the_prompt(tiny):
@@ -69,7 +24,7 @@ def test_repeat_penalty_knows_the_reply_and_not_the_prompt(tiny):
         decoder = Scripted(tiny(block_size=64), [])
         decoder.logits = lambda _: torch.tensor([1.0, 3.0, 2.0, -1.0])
         config = SampleConfig(temperature=0, repeat_penalty=penalty, max_tokens=3)
-        return list(generate(decoder, [1, 2, 2], config))
+        return said(generate(decoder, [1, 2, 2], config))
 
     assert play(1.0) == [1, 1, 1]
     assert play(2.0) == [1, 2, 1]
@@ -91,10 +46,10 @@ def test_decoding_equals_its_naive_twin(tiny, pos_embd, length):
     model = tiny(pos_embd=pos_embd)
     prompt = torch.randint(0, 37, (length,)).tolist()
     greedy = SampleConfig(temperature=0, max_tokens=40)
-    assert list(generate(Decoder(model), prompt, greedy)) == naive(model, prompt, 40)
+    assert said(generate(Decoder(model), prompt, greedy)) == naive(model, prompt, 40)
 
 
-def test_a_decoder_goes_on_where_the_last_prompt_ended(tiny, monkeypatch):
+def test_a_decoder_computes_only_what_is_new(tiny, monkeypatch):
     model = tiny()
     decoder = Decoder(model)
     lengths = []
@@ -130,7 +85,7 @@ def test_an_interrupted_computation_leaves_nothing_wrong_behind(tiny, monkeypatc
 def test_the_same_seed_gives_the_same_text_and_others_differ(tiny):
     def draw(seed):
         config = SampleConfig(temperature=1, max_tokens=20)
-        return list(generate(Decoder(model), [1], config, generator=sampling_generator(seed)))
+        return said(generate(Decoder(model), [1], config, generator=sampling_generator(seed)))
 
     model = tiny()
     assert draw(1) == draw(1)
@@ -140,38 +95,7 @@ def test_the_same_seed_gives_the_same_text_and_others_differ(tiny):
 
 def test_padding_of_the_vocabulary_is_never_drawn(tiny):
     config = SampleConfig(temperature=5, max_tokens=200)
-    assert max(generate(Decoder(tiny()), [1], config, vocab_size=5)) < 5
-
-
-@given(st.text())
-def test_text_streams_whole_characters_only(text):
-    stream = TextStream(BYTES, {256})
-    pieces = [stream.push(token) for token in text.encode()]
-    assert all("\ufffd" not in piece or "\ufffd" in text for piece in pieces)
-    assert "".join(pieces) == text
-    assert stream.push(256) == ""
-    assert stream.stopped
-
-
-@given(st.text(alphabet="ab<>", max_size=12), st.text(alphabet="ab<>", max_size=6))
-def test_what_may_begin_a_stop_string_waits(before, after):
-    stop = "<ab>"
-    stream = TextStream(BYTES, set(), (stop,))
-    shown = ""
-    for token in (before + stop + after).encode():
-        shown += stream.push(token)
-        assert (before + stop).split(stop)[0].startswith(shown)
-        if stream.stopped:
-            break
-    assert stream.stopped
-    assert shown == (before + stop + after).split(stop)[0]
-
-
-def test_held_back_text_comes_at_the_end():
-    stream = TextStream(BYTES, set(), ("<end>",))
-    assert "".join(stream.push(t) for t in b"a <en") == "a "
-    assert stream.finish() == "<en"
-    assert not stream.stopped
+    assert max(said(generate(Decoder(tiny()), [1], config, vocab_size=5))) < 5
 
 
 class Scripted:
@@ -179,7 +103,6 @@ class Scripted:
 
     def __init__(self, model, tokens):
         self.model, self._tokens = model, iter(tokens)
-        self.window = Decoder(model).window
 
     def logits(self, ids):
         token = next(self._tokens)
@@ -201,3 +124,78 @@ def test_a_reply_knows_how_it_ended(tiny):
     assert play([*b"hi", 256]) == ("hi", "stop", 2)
     assert play(endless, max_tokens=5) == ("xxxxx", "length", 5)
     assert play([*b"hi", KeyboardInterrupt]) == ("hi", "interrupted", 2)
+
+
+def test_output_that_is_not_finite_is_an_error(tiny):
+    model = tiny()
+    with torch.no_grad():
+        model.transformer.wte.weight[3] = torch.inf
+    with pytest.raises(CheckpointError, match="not finite"):
+        next(generate(Decoder(model), [1], SampleConfig()))
+
+
+# --- many at once ---------------------------------------------------------------------------------
+
+
+def by_row(pairs, count):
+    rows = [[] for _ in range(count)]
+    for row, token in pairs:
+        rows[row].append(token.id)
+    return rows
+
+
+@pytest.mark.parametrize("arch", ["gpt2", "modern"])
+@pytest.mark.parametrize("pos_embd", ["default", "rope", "relative"])
+@pytest.mark.parametrize("lengths", [(3, 3, 3), (1, 9, 16, 30, 2), (5,), ()])
+def test_a_greedy_batch_equals_one_by_one(tiny, pos_embd, arch, lengths):
+    """Windows move at each row's own time: 40 tokens in a context of 16."""
+    model = tiny(pos_embd=pos_embd, arch=arch, ngram_rows=64)
+    prompts = [torch.randint(0, 37, (n,)).tolist() for n in lengths]
+    greedy = SampleConfig(temperature=0, max_tokens=40)
+    together = by_row(generate_batch(model, prompts, greedy), len(prompts))
+    assert together == [said(generate(Decoder(model), prompt, greedy)) for prompt in prompts]
+
+
+def test_rows_end_at_their_own_time(tiny):
+    model = tiny()
+    prompts = [[1, 2, 3], [4, 5], [6], [7, 8, 9, 10]]
+    greedy = SampleConfig(temperature=0, max_tokens=20)
+    whole = by_row(generate_batch(model, prompts, greedy), 4)
+    ends = [2, 9, 0, 30]
+    so_far = [0] * 4
+
+    def ended(row, token):
+        so_far[row] += 1
+        return so_far[row] > ends[row]
+
+    cut = by_row(generate_batch(model, prompts, greedy, ended=ended), 4)
+    assert cut == [ids[: end + 1] for ids, end in zip(whole, ends, strict=True)]
+
+
+def test_a_row_draws_from_its_own_generator(tiny):
+    model = tiny(pos_embd="rope", arch="modern")
+    prompts = [[1, 2, 3], [4], [1, 2, 3]]
+    config = SampleConfig(temperature=1, max_tokens=20, seed=5)
+    rows = by_row(generate_batch(model, prompts, config, vocab_size=30), 3)
+    for row, prompt in enumerate(prompts):
+        alone = generate(
+            Decoder(model), prompt, config, vocab_size=30, generator=sampling_generator(5 + row)
+        )
+        assert rows[row] == said(alone)
+    assert rows[0] != rows[2]
+    generators = [sampling_generator(7) for _ in prompts]
+    same = by_row(generate_batch(model, prompts, config, generators=generators), 3)
+    assert same[0] == same[2]
+
+
+def test_an_empty_prompt_is_refused(tiny):
+    with pytest.raises(ValueError, match="at least one token"):
+        next(generate_batch(tiny(), [[1], []], SampleConfig()))
+
+
+def test_tokens_come_with_log_probabilities(tiny):
+    model = tiny()
+    token = next(generate(Decoder(model), [1, 2], SampleConfig(temperature=0)))
+    expected = model(torch.tensor([[1, 2]]))[0, -1].log_softmax(-1)
+    assert token.logprob == pytest.approx(expected.max().item(), abs=1e-5)
+    assert token.alternatives(3)[0] == (token.id, token.logprob)

@@ -1,4 +1,4 @@
-"""A conversation: what the model is shown of it, and what the user is told."""
+"""A conversation: what the model is shown of it, and which notes the user reads."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,14 +7,14 @@ import pytest
 import torch
 from old_checkpoints import CHARACTERS, char_folder, nanogpt_content, save
 
-from nanogpt_cli.checkpoint import migrations as migrate
-from nanogpt_cli.checkpoint.load import load
-from nanogpt_cli.checkpoint.torchfile import Checkpoint
+from nanogpt_cli.checkpoint.load import load, upgrade
+from nanogpt_cli.checkpoint.schema import Checkpoint
 from nanogpt_cli.config import ModelConfig, SampleConfig
 from nanogpt_cli.dialogue import ChatFormat, Turn, encode_prompt
 from nanogpt_cli.errors import CheckpointError
 from nanogpt_cli.inference import session
-from nanogpt_cli.inference.session import Session
+from nanogpt_cli.inference.session import Session, stops
+from nanogpt_cli.model.factory import make_model
 from nanogpt_cli.model.gpt import GPT
 from nanogpt_cli.tokenizer import load as tokenizer
 
@@ -26,18 +26,18 @@ def write():
     """Write a model with random weights, dialogue or not."""
 
     def make(kind: str = "byte", chat: bool = True, **shape: object) -> Path:
-        words = (
+        encoder = (
             tokenizer.ByteTokenizer() if kind == "byte" else tokenizer.CharTokenizer(CHARACTERS)
         ).with_special(CHAT.tags if chat else ())
         shape = {"block_size": 64, "n_layer": 2, "n_head": 2, "n_embd": 16,
                  "arch": "gpt2", "pos_embd": "default"} | shape  # fmt: skip
-        config = ModelConfig(**shape, vocab_size=words.vocab_size)  # type: ignore[arg-type]
-        model = GPT(config)
+        config = ModelConfig(**shape, vocab_size=encoder.vocab_size)  # type: ignore[arg-type]
+        model = make_model(config)
         with torch.no_grad():
             for p in model.parameters():
                 p.add_(torch.randn_like(p) * 0.3)
         checkpoint = Checkpoint(
-            config, model.state_dict(), words.to_dict(), CHAT.to_dict() if chat else None
+            config, model.state_dict(), encoder.to_dict(), CHAT.to_dict() if chat else None
         )
         checkpoint.save(Path("ckpt.pt"))
         return Path("ckpt.pt")
@@ -90,7 +90,7 @@ def test_the_reply_depends_on_the_conversation(write):
     assert list(one.reply("hello")) != list(two.reply("hello"))
 
 
-def test_a_reply_that_is_broken_off_joins_too(write):
+def test_an_interrupted_reply_joins_too(write):
     one = talk(write(), max_tokens=32)
     pieces = one.reply("hello")
     begun = next(pieces)
@@ -122,11 +122,11 @@ def test_settings_can_change_in_between(write):
 
 def test_a_full_context_forgets_the_first_turns_and_says_so(write):
     one = talk(write())
-    told = []
+    notes = []
     for _ in range(6):
         list(one.reply("0123456789"))
-        told += [note for note in one.notes if "turns are forgotten" in note]
-    assert len(told) == 1
+        notes += [note for note in one.notes if "turns are forgotten" in note]
+    assert len(notes) == 1
     assert len(one.turns) == 12  # the user still sees them
 
 
@@ -157,12 +157,12 @@ def test_a_model_without_tags_continues_the_text_and_remembers_nothing(write):
     first = "".join(one.reply("to be"))
     assert one.turns == []
     assert "".join(one.reply("to be")) == first
-    words = one.loaded.tokenizer
+    encoder = one.loaded.tokenizer
     with torch.no_grad():
-        ids = words.encode("to be")
+        ids = encoder.encode("to be")
         for _ in range(8):
             ids.append(int(one.loaded.model(torch.tensor([ids]))[0, -1].argmax()))
-    assert first == words.decode(ids[5:])
+    assert first == encoder.decode(ids[5:])
 
 
 def test_a_text_of_unknown_characters_still_gets_a_continuation(write):
@@ -174,12 +174,12 @@ def test_a_text_of_unknown_characters_still_gets_a_continuation(write):
 def test_a_long_text_is_cropped_to_its_end(write):
     one = talk(write("char", chat=False))
     end = "".join(one.reply("b" * 36 + "a" * 64))
-    assert any("its last 64 tokens count" in note for note in one.notes)
+    assert any("only its last 64 tokens are used" in note for note in one.notes)
     assert "".join(one.reply("a" * 64)) == end
 
 
 def test_nothing_is_computed_twice(write, monkeypatch):
-    """From turn to turn only the new tokens are read, and each drawn token once."""
+    """From turn to turn only the new tokens are computed, and each drawn token once."""
     one = talk(write(block_size=256))
     computed: list[int] = []
     hidden = GPT.hidden
@@ -198,6 +198,15 @@ def test_nothing_is_computed_twice(write, monkeypatch):
     assert max(computed[1:]) < 60
 
 
+def test_a_conversation_stops_at_every_tag_and_a_text_at_special_tokens(write):
+    one = talk(write())
+    special = one.loaded.tokenizer.special_tokens
+    ids, strings = stops(one.loaded.tokenizer, CHAT)
+    assert ids == {special[tag] for tag in CHAT.tags}
+    assert set(strings) == set(CHAT.tags)
+    assert stops(one.loaded.tokenizer, None) == (set(special.values()), ())
+
+
 # --- loading --------------------------------------------------------------------------------------
 
 
@@ -213,10 +222,10 @@ def test_a_model_without_a_tokenizer_is_refused_with_a_way_out():
 def test_the_earlier_projects_dialogues_are_answered():
     content = nanogpt_content(vocab_size=256)
     content["config"]["pos_embd"] = "default"
-    words = {"kind": "byte", "special_tokens": {}}
+    plain = {"kind": "byte", "special_tokens": {}}
     Path("data/old").mkdir(parents=True)
-    checkpoint, _ = migrate.upgrade(content, Path("x"))
-    replace(checkpoint, tokenizer=words).save(Path("x.pt"))
+    checkpoint, _ = upgrade(content, Path("x"))
+    replace(checkpoint, tokenizer=plain).save(Path("x.pt"))
     one = talk(Path("x.pt"))
     list(one.reply("hi"))
     assert [turn.role for turn in one.turns] == ["human", "bot"]

@@ -19,8 +19,8 @@ from pathlib import Path
 import filelock
 import pytest
 import torch
+from command_line import TINY
 from old_checkpoints import nanogpt_content, save
-from test_cli import TINY
 
 TABLE = Path(__file__).resolve().parents[2] / "docs" / "faults.md"
 
@@ -101,10 +101,16 @@ FC = "transformer.h.0.mlp.c_fc.weight"
 BAD = {
     "39 empty": (written(lambda data: b""), "is empty"),
     "39 half": (written(lambda data: data[: len(data) // 2]), "cut off"),
-    "39 text": (written(lambda data: b"To be, or not to be\n" * 50), "damaged or no checkpoint"),
+    "39 text": (
+        written(lambda data: b"To be, or not to be\n" * 50),
+        "corrupt, or not a checkpoint",
+    ),
     "39 zeros": (written(lambda data: bytes(5000)), "is empty"),
     "40 a flipped bit": (written(flipped), "checksum"),
-    "41 a hostile pickle": (written(lambda data: pickle.dumps(Hostile(), 2)), "damaged or no|code"),
+    "41 a hostile pickle": (
+        written(lambda data: pickle.dumps(Hostile(), 2)),
+        "corrupt, or not|code",
+    ),
     "41 a hostile zip file": (changed(train_config=Hostile()), "could run code"),
     "43 missing": (with_weight(FC, lambda old: None), f"missing: {FC}"),
     "43 extra": (with_weight("transformer.more", lambda old: torch.ones(1)), "transformer.more"),
@@ -142,15 +148,15 @@ def test_a_bad_checkpoint_is_not_resumed(refuses, trained, fault):
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("train.bin", lambda data: data + b"\1", "is no multiple of 2"),  # row 12
-        ("val.bin", lambda data: data + b"\1", "is no multiple of 2"),
+        ("train.bin", lambda data: data + b"\1", "is not a multiple of 2"),  # row 12
+        ("val.bin", lambda data: data + b"\1", "is not a multiple of 2"),
         ("train.bin", lambda data: b"", "is empty"),  # row 13
         ("val.bin", lambda data: b"", "is empty"),
         ("train.bin", lambda data: b"\xff\xff" + data[2:], "holds token 65535"),  # row 14
         ("val.bin", lambda data: b"\xff\xff" + data[2:], "holds token 65535"),
         ("train.bin", lambda data: data[:100], "it was cut or changed"),  # row 15
-        ("meta.json", lambda data: data[:100], "is damaged"),  # row 16
-        ("meta.json", lambda data: b"\xff\0", "is damaged"),
+        ("meta.json", lambda data: data[:100], "is corrupt"),  # row 16
+        ("meta.json", lambda data: b"\xff\0", "is corrupt"),
         (
             "meta.json",
             lambda data: data.replace(b'"version": 1', b'"version": 2'),
@@ -486,7 +492,7 @@ def test_a_damaged_newest_state_gives_way_to_the_one_before(nanogpt, text_data):
     Path("out/k/last.pt").write_bytes(whole)
     code, _, err = nanogpt("train", "--init-from=resume", "--out-dir=out/k")
     assert code == 0, err
-    assert "note: out/k/last.pt is damaged" in err
+    assert "note: out/k/last.pt is corrupt" in err
     assert "going on from out/k/step-00000004.pt, the last good one" in err
 
 
@@ -504,10 +510,10 @@ def test_another_machine_is_warned_of(nanogpt, text_data):  # row 37
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
 def test_a_second_interrupt_leaves_at_once_and_whole(trained):  # row 27
     slow = (
-        "import sys, time; from nanogpt_cli import checkpoint; from nanogpt_cli.cli import run\n"
-        "real = checkpoint._Target.write\n"
+        "import sys, time; from nanogpt_cli import files; from nanogpt_cli.cli import run\n"
+        "real = files.LargeFile.write\n"
         "def write(target, data): time.sleep(0.05); return real(target, data)\n"
-        "checkpoint._Target.write = write\n"
+        "files.LargeFile.write = write\n"
         "sys.exit(run(sys.argv[1:]))"
     )
     before = Path("out/t/last.pt").read_bytes()

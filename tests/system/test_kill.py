@@ -16,8 +16,7 @@ import pytest
 import torch
 
 from nanogpt_cli import files
-from nanogpt_cli.checkpoint import migrations as migrate
-from nanogpt_cli.checkpoint import torchfile as checkpoint
+from nanogpt_cli.checkpoint.load import load_checkpoint
 from nanogpt_cli.checkpoint.torchfile import read
 from nanogpt_cli.training import loop as train
 from nanogpt_cli.training.plan import Request, make_run
@@ -54,7 +53,7 @@ def run_in_child(folder, out, resume, settings, said):
     """Train, with saves that take a while and say when they begin and end."""
     os.chdir(folder)
     torch.set_num_threads(1)
-    real, real_sync, real_write = train.Saver._write, os.fsync, checkpoint._Target.write
+    real, real_sync, real_write = train.Saver._write, os.fsync, files.LargeFile.write
 
     def write(*args):
         said.send_bytes(b"save")
@@ -70,7 +69,7 @@ def run_in_child(folder, out, resume, settings, said):
         time.sleep(0.03)  # what follows is the rename, or the end
 
     train.Saver._write, files.os.fsync = write, slow_sync
-    checkpoint._Target.write = slow_write
+    files.LargeFile.write = slow_write
     request = Request(
         settings={} if resume else settings,
         data="data/hamlet",
@@ -131,7 +130,7 @@ def weigh(out, toll):
     """Check what a kill has left: all that is there can be read; count the lost steps."""
     saved = 0
     for path in Path(out).glob("*.pt"):
-        loaded = migrate.load(path)
+        loaded = load_checkpoint(path)
         if path.name == "last.pt":
             saved = loaded.step
     log = Path(out) / "metrics.jsonl"

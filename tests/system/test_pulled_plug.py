@@ -26,10 +26,11 @@ import pytest
 from old_checkpoints import nanogpt_content, save
 
 from nanogpt_cli import cli, files
-from nanogpt_cli.checkpoint import migrations as migrate
-from nanogpt_cli.checkpoint.torchfile import Checkpoint
+from nanogpt_cli.checkpoint.load import load_checkpoint
+from nanogpt_cli.checkpoint.schema import Checkpoint
 from nanogpt_cli.cli import ui
-from nanogpt_cli.data import write as corpus
+from nanogpt_cli.data.prepare import PrepareOptions
+from nanogpt_cli.data.prepare import prepare as prepare_dataset
 from nanogpt_cli.data.store import open_dataset
 from nanogpt_cli.errors import NanoGPTError
 from nanogpt_cli.logs import metrics
@@ -63,7 +64,7 @@ class Write:
         assert self.new != self.old
 
     def restore(self) -> None:
-        """Give DISK the old state."""
+        """Restore the old state of DISK."""
         shutil.rmtree(DISK)
         shutil.copytree(PRISTINE, DISK)
 
@@ -83,7 +84,7 @@ def unfinished() -> list[str]:
 def a_checkpoint() -> Write:
     content = nanogpt_content(vocab_size=11, n_layer=1)
     save(content, DISK / "x.pt")
-    old = migrate.load(DISK / "x.pt")
+    old = load_checkpoint(DISK / "x.pt")
     (DISK / "x.pt").unlink()
     old.save(RUN / "ckpt.pt")
     new = Checkpoint(old.config, {k: v + 1 for k, v in old.model.items()}, step=6)
@@ -113,7 +114,7 @@ def _models(folder: Path) -> Content:
                 {k: v.tolist() for k, v in loaded.model.items()},
             )
             for path in sorted(folder.glob("*.pt"))
-            for loaded in [migrate.load(path)]
+            for loaded in [load_checkpoint(path)]
         ]
 
     return content
@@ -154,8 +155,8 @@ def a_new_dataset() -> Write:
 
 def a_replaced_dataset() -> Write:
     Path("old.txt").write_text("All the world's a stage.\n" * 90)
-    corpus.prepare(corpus.PrepareOptions(("old.txt",), DATA, "char"))
-    (DATA / "notes.txt").write_text("a stranger's file")
+    prepare_dataset(PrepareOptions(("old.txt",), DATA, tokenizer="char"))
+    (DATA / "notes.txt").write_text("another program's file")
     return _dataset("byte")
 
 
@@ -173,10 +174,10 @@ def a_replaced_dataset_of_nanogpt() -> Write:
 
 def _dataset(kind: str) -> Write:
     Path("new.txt").write_text("And all the men and women merely players.\n" * 100)
-    options = corpus.PrepareOptions(("new.txt",), DATA, kind, force=True)
+    options = PrepareOptions(("new.txt",), DATA, tokenizer=kind, force=True)
 
     def prepare() -> None:
-        corpus.prepare(options)
+        prepare_dataset(options)
 
     def content() -> Any:
         if not DATA.exists():
@@ -191,7 +192,7 @@ def _dataset(kind: str) -> Write:
 
 
 def in_a_child(act: Callable[[], object]) -> int:
-    """Fork a child that does only this; give its number."""
+    """Fork a child that does only this; return its process id."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of forks beside threads, all idle
         child = os.fork()
@@ -206,7 +207,7 @@ def in_a_child(act: Callable[[], object]) -> int:
 
 
 def told(write: Write) -> tuple[int, str]:
-    """Write, and give the exit code and what the user was told."""
+    """Write, and return the exit code and what the user was shown."""
     err = io.StringIO()
     with contextlib.redirect_stderr(err):
         try:
@@ -218,7 +219,7 @@ def told(write: Write) -> tuple[int, str]:
 
 
 def was_told(code: int, said: str) -> bool:
-    """Tell whether a failure was reported as all are."""
+    """Whether a failure was reported as all are."""
     return code == 5 and said.startswith("error: ") and "hint: " in said
 
 
@@ -239,7 +240,7 @@ class Call:
     """Whether it comes after the rename that makes the new state."""
 
     def faults(self) -> Iterator[str]:
-        """Give what may happen at this call."""
+        """Yield what may happen at this call."""
         yield "signal=SIGKILL"
         yield "error=EIO"
         if self.name in CHANGES or "O_CREAT" in self.line:
@@ -248,7 +249,7 @@ class Call:
             yield "error=EACCES"
 
     def must_be_told(self, fault: str) -> bool:
-        """Tell whether a failure of this call may not pass in silence."""
+        """Whether a failure of this call must be reported."""
         if self.name == "openat":  # to list leftovers, or to sync a folder that is not to be read
             return "O_DIRECTORY" not in self.line and (
                 "EACCES" not in fault or "O_CREAT" in self.line
@@ -259,14 +260,14 @@ class Call:
 
 
 def traced(write: Write, *tampering: str) -> tuple[int, str, list[str]]:
-    """Write under strace; give the exit code, what was said, and the system calls."""
+    """Write under strace; return the exit code, what was said, and the system calls."""
     for stale in ("said", "calls"):
         Path(stale).unlink(missing_ok=True)
     ready, ready_end = os.pipe()
     go, go_end = os.pipe()
 
     def act() -> None:
-        ctypes.CDLL(None).prctl(0x59616D61, -1, 0, 0, 0)  # PR_SET_PTRACER: whoever likes
+        ctypes.CDLL(None).prctl(0x59616D61, -1, 0, 0, 0)  # PR_SET_PTRACER: anyone
         os.write(ready_end, b"!")
         select.select([go], [], [])  # and no read, which would count
         os.access(BEGIN, 0)
@@ -323,7 +324,7 @@ def calls_of(write: Write) -> list[Call]:
 
 
 def check_each_call(write: Write, *, every: bool) -> int:
-    """Let each call fail or be the last one, or both in turn. Give the number of cases."""
+    """Let each call fail or be the last one, or both in turn. Return the number of cases."""
     write.restore()
     cases = [
         (call, fault)
@@ -418,7 +419,7 @@ def limit_files(size: int) -> None:
 
 
 def fill_a_disk(room: int) -> None:
-    """Lay a small disk over DISK that holds the same and leaves so much room; none else sees it."""
+    """Mount a small disk over DISK that holds the same and leaves so much room, in this process."""
     libc = ctypes.CDLL(None, use_errno=True)
     if (
         libc.unshare(0x20000)  # CLONE_NEWNS

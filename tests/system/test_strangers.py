@@ -1,4 +1,4 @@
-"""Whatever file a stranger gives, nothing runs, hangs, fills the memory or is written elsewhere."""
+"""No untrusted file makes anything run, hang, fill the memory or be written elsewhere."""
 
 import copy
 import json
@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from safetensors.torch import save_file
 from strangers import CANARY, PICKLES, bombs, containers, rezipped
 
 from nanogpt_cli import cli
-from nanogpt_cli.checkpoint.torchfile import Checkpoint
+from nanogpt_cli.checkpoint.schema import Checkpoint
 from nanogpt_cli.errors import MachineError
 from nanogpt_cli.logs.metrics import MetricsLog
 
@@ -31,7 +32,7 @@ SHORT, LONG = 20, 600
 
 
 def well_behaved(result, allowed):
-    """Hold a command to its word: a known exit code, one error and its hint, a clean screen."""
+    """Check how a command ended: a known exit code, one error and its hint, a clean screen."""
     code, out, err = result
     assert code in allowed, (code, err)
     assert "Traceback" not in err
@@ -115,7 +116,7 @@ compile = False
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of file: a valid one, where it lies, what reads it and how that may end."""
+    """A kind of file: a valid one, its path, what reads it and how that may end."""
 
     seed: bytes
     place: str
@@ -127,7 +128,7 @@ class Kind:
 
 
 def kinds(tiny):
-    """Make all that a stranger could give, in the current folder."""
+    """Make every kind of untrusted file, in the current folder."""
     content = checkpoint(tiny)
     zipped = Path("good.pt").read_bytes()
     inner = rezipped(zipped, lambda name, data: data)
@@ -211,10 +212,11 @@ KINDS = (
 )  # fmt: skip
 
 
+@cache
 def _pattern():
-    from nanogpt_cli.tokenizer.load import _GPT2
+    from nanogpt_cli.tokenizer.bpe import PATTERNS
 
-    return _GPT2
+    return PATTERNS["gpt2"]
 
 
 def _ranks():
@@ -339,7 +341,7 @@ def _change(tree, where, length, value):
 
 @pytest.fixture
 def stranger(tiny, nanogpt, capsys, monkeypatch):
-    """Give what feeds one file to a command and holds it to its word."""
+    """Return a function that feeds one file to a command and checks how it ends."""
     from nanogpt_cli.cli import train_view
 
     monkeypatch.setattr(train_view, "plan", lambda run: {})  # which times some steps
@@ -388,7 +390,7 @@ def hunt(feed, name, examples):
     strike()
 
 
-def test_what_is_mutated_is_sound_before(stranger):
+def test_the_files_are_valid_before_they_are_mutated(stranger):
     for name in KINDS:
         assert [stranger(name, [], number) for number in range(5)] == [0] * 5, name
 
@@ -459,7 +461,7 @@ print(json.dumps(done))
 
 
 def in_a_cell(cases, memory=None):
-    """Run command lines in a process of their own, some of them watched; tell what each did."""
+    """Run command lines in a process of their own, some of them watched; return what each did."""
     limit = (lambda: resource.setrlimit(resource.RLIMIT_AS, (memory, memory))) if memory else None
     lines = "".join(json.dumps(case) + "\n" for case in cases)
     done = subprocess.run(
@@ -508,7 +510,7 @@ def test_no_pickle_runs_code_in_any_wrapping(tiny):
 
 
 def feed_pickles(tiny, every):
-    """Give hostile pickles, each in one of ``every`` wrappings, to commands that are watched."""
+    """Feed hostile pickles, each in one of ``every`` wrappings, to commands that are watched."""
     checkpoint(tiny)
     sound = Path("good.pt").read_bytes()
     char_folder(CHARACTERS)
@@ -555,7 +557,7 @@ def feed_pickles(tiny, every):
 
 
 def other_bombs(tiny):
-    """Write all but checkpoints that claims much; give what reads it, and the exit code."""
+    """Write other files that claim much; return what reads them, and the exit code."""
     char_folder(CHARACTERS)
     hugging_face(tiny)
     config = json.loads(Path("hf/config.json").read_text())
@@ -618,7 +620,7 @@ def other_bombs(tiny):
 
 
 def checkpoint_bombs(content):
-    """Write checkpoints that claim much; give what reads them, and the exit code."""
+    """Write checkpoints that claim much; return what reads them, and the exit code."""
     made = bombs(Path("good.pt").read_bytes())
     found = {
         name: (f"{number}.pt", data, " ".join(MODELS[number % 2]), 4)
@@ -672,7 +674,7 @@ def test_weights_too_large_to_count_with_are_named(tiny, nanogpt):
     torch.save(content, "large.pt")
     code, _, err = nanogpt("chat", "large.pt", "-p", "to")
     assert code == 4
-    assert "large.pt: the model computes no finite numbers" in err
+    assert "large.pt: the model's output for this text is not finite" in err
 
 
 def test_names_in_an_archive_lead_nowhere(tiny, nanogpt):
@@ -689,7 +691,7 @@ def test_names_in_an_archive_lead_nowhere(tiny, nanogpt):
 
 
 def precious(*links):
-    """Lay links to a file that nobody may touch; give what tells whether it is as it was."""
+    """Create links to a file that must not change; return a check of that."""
     Path("precious").mkdir(exist_ok=True)
     Path("precious/file").write_text("precious")
     for link in map(Path, links):
@@ -708,7 +710,7 @@ def precious(*links):
 
 
 def temporary(path):
-    """Give the name of the temporary file for ``path`` in this process."""
+    """Return the name of the temporary file for ``path`` in this process."""
     path = Path(path)
     return path.with_name(f".{path.name}.{os.getpid()}.tmp-nanogpt")
 

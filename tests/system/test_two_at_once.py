@@ -10,24 +10,23 @@ import sys
 import threading
 import time
 from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import filelock
+import numpy as np
 import pexpect
 import pytest
-from test_cli import TINY, executable
+from command_line import TINY, executable
 
-from nanogpt_cli.checkpoint import migrations as migrate
-from nanogpt_cli.checkpoint import torchfile as checkpoint
-from nanogpt_cli.checkpoint.torchfile import Checkpoint
-from nanogpt_cli.data import store as dataset
-from nanogpt_cli.data import write as corpus
+from nanogpt_cli.checkpoint.load import load_checkpoint
+from nanogpt_cli.checkpoint.schema import Checkpoint
+from nanogpt_cli.data.prepare import PrepareOptions, prepare
 from nanogpt_cli.data.store import open_dataset
-from nanogpt_cli.data.write import PrepareOptions, prepare
 from nanogpt_cli.errors import DataError, UsageError
 from nanogpt_cli.logs import load, metrics
 from nanogpt_cli.logs.metrics import MetricsLog
+from nanogpt_cli.registry import CHECKPOINT_FORMATS
 from nanogpt_cli.runs import find_dataset
 from nanogpt_cli.training.loop import train
 from nanogpt_cli.training.plan import Request, make_run
@@ -132,7 +131,7 @@ def test_a_checkpoint_is_readable_at_every_moment_of_its_replacement(tiny, loads
     try:
         seen = []
         while len(seen) < loads or len(set(seen)) < 5:
-            seen.append(migrate.load(path).step)
+            seen.append(load_checkpoint(path).step)
     finally:
         over.set()
         writer.join()
@@ -196,10 +195,18 @@ def intact() -> bool:
     )
 
 
-def as_processes(monkeypatch, number):
-    """Let this process be several to prepare, each with its own temporary folder."""
-    monkeypatch.setattr(corpus, "os", SimpleNamespace(**{**vars(os), "getpid": number}))
-    monkeypatch.setattr(corpus, "sweep", lambda _: None)
+def meanwhile(module, name, monkeypatch):
+    """Let another process prepare ABC just before the first call of a function of the system."""
+    Path("abc.txt").write_text(ABC)
+    real = getattr(module, name)
+
+    def call(*args):
+        monkeypatch.setattr(module, name, real)
+        other = executable("prepare", "abc.txt", "--out", str(OUT), "--tokenizer=char", "-q")
+        assert other.communicate(timeout=60) == ("", "")
+        return real(*args)
+
+    monkeypatch.setattr(module, name, call)
 
 
 class TestTwoPrepare:
@@ -208,59 +215,37 @@ class TestTwoPrepare:
     def test_one_that_comes_second_replaces_with_force_and_is_refused_without(
         self, monkeypatch, there, force
     ):
-        as_processes(monkeypatch, itertools.count(1).__next__)
         if there:
             OUT.mkdir(parents=True)
-        real = corpus._publish
-
-        def come_second(*args):
-            monkeypatch.setattr(corpus, "_publish", real)
-            prepare_letters(ABC, force=False)
-            real(*args)
-
-        monkeypatch.setattr(corpus, "_publish", come_second)
-        if force:
-            prepare_letters(XYZ, force=True)
-        else:
-            with pytest.raises(UsageError, match="data/out holds a dataset already"):
-                prepare_letters(XYZ, force=False)
+        meanwhile(os, "fsync", monkeypatch)
+        with nullcontext() if force else pytest.raises(UsageError, match="already holds a dataset"):
+            prepare_letters(XYZ, force=force)
         assert letters() == (XYZ if force else ABC)
         assert not list(Path("data").rglob("*.tmp-nanogpt"))
 
     @pytest.mark.parametrize("force", [True, False])
     def test_a_folder_that_appears_at_the_last_moment_counts_too(self, monkeypatch, force):
-        as_processes(monkeypatch, itertools.count(1).__next__)
-        real = Path.rename
-
-        def rename(self, target):
-            monkeypatch.setattr(Path, "rename", real)
-            prepare_letters(ABC, force=False)
-            return real(self, target)
-
-        monkeypatch.setattr(Path, "rename", rename)
-        with nullcontext() if force else pytest.raises(UsageError, match="holds a dataset already"):
+        meanwhile(Path, "rename", monkeypatch)
+        with nullcontext() if force else pytest.raises(UsageError, match="already holds a dataset"):
             prepare_letters(XYZ, force=force)
         assert letters() == (XYZ if force else ABC)
 
-    def test_files_are_put_in_place_by_one_at_a_time(self, monkeypatch):
+    def test_files_are_put_in_place_by_one_at_a_time(self):
+        """While one holds the folder's lock, the other waits and touches nothing."""
         prepare_letters(ABC)
-        real, turns = Path.replace, []
-
-        def slow(self, target):
-            turns.append(threading.get_ident())
-            time.sleep(0.05)
-            return real(self, target)
-
-        monkeypatch.setattr(Path, "replace", slow)
-        as_processes(monkeypatch, threading.get_ident)
-        both = [threading.Thread(target=prepare_letters, args=(text,)) for text in (ABC, XYZ)]
-        for thread in both:
-            thread.start()
-        for thread in both:
-            thread.join()
-        assert len(turns) == 6
-        assert len(set(turns[:3])) == len(set(turns[3:])) == 1
-        assert letters() in (ABC, XYZ)
+        Path("xyz.txt").write_text(XYZ)
+        before = {path.name: path.read_bytes() for path in OUT.iterdir() if path.is_file()}
+        with filelock.FileLock(OUT / ".lock"):
+            other = executable(
+                "prepare", "xyz.txt", "--out", str(OUT), "--tokenizer=char", "--force", "-q"
+            )
+            wait_until(lambda: any((p / "meta.json").exists() for p in OUT.glob(".*.tmp-nanogpt")))
+            time.sleep(0.3)
+            assert other.poll() is None
+            found = {path.name: path.read_bytes() for path in OUT.iterdir() if path.is_file()}
+            assert found == {**before, ".lock": b""}
+        assert other.communicate(timeout=60) == ("", "")
+        assert letters() == XYZ
 
     @pytest.mark.parametrize("force", [["--force"], []])
     def test_two_processes(self, force):
@@ -293,42 +278,41 @@ class TestAReaderDuringPrepare:
 
     def test_files_replaced_while_it_looks_at_them_are_not_mixed(self, monkeypatch):
         prepare_letters(ABC)
-        real = dataset._map_tokens
-        to_replace = ["val.bin"]
+        real, to_replace = np.memmap, ["val.bin"]
 
-        def map_tokens(path, dtype):
+        def memmap(path, *args, **kwargs):
             if path.name in to_replace:
                 to_replace.clear()
                 prepare_letters(XYZ)
-            return real(path, dtype)
+            return real(path, *args, **kwargs)
 
-        monkeypatch.setattr(dataset, "_map_tokens", map_tokens)
+        monkeypatch.setattr(np, "memmap", memmap)
         assert letters() == XYZ
         assert to_replace == []
 
-    def test_one_that_is_replaced_again_and_again_is_said_to_be(self, monkeypatch):
+    def test_one_that_is_replaced_again_and_again_is_reported(self, monkeypatch):
         texts = itertools.cycle([ABC, XYZ])
         prepare_letters(next(texts))
-        real = dataset._map_tokens
+        real = np.memmap
 
-        def map_tokens(path, dtype):
+        def memmap(path, *args, **kwargs):
             if path.name == "val.bin":
                 prepare_letters(next(texts))
-            return real(path, dtype)
+            return real(path, *args, **kwargs)
 
-        monkeypatch.setattr(dataset, "_map_tokens", map_tokens)
+        monkeypatch.setattr(np, "memmap", memmap)
         with pytest.raises(DataError, match="replaced while it was being opened"):
             letters()
 
     def test_an_unfinished_dataset_is_not_the_newest(self, monkeypatch):
         prepare_letters(ABC)
-        real, found = corpus._publish, []
+        real, found = Path.rename, []
 
-        def publish(*args):
+        def rename(self, target):
             found.append(find_dataset())
-            real(*args)
+            return real(self, target)
 
-        monkeypatch.setattr(corpus, "_publish", publish)
+        monkeypatch.setattr(Path, "rename", rename)
         Path("b.txt").write_text(XYZ)
         prepare(PrepareOptions(("b.txt",), Path("data/new"), tokenizer="char"))
         assert found == [OUT]
@@ -402,18 +386,21 @@ class TestMigrationInAFolderWhereARunTrains:
         assert nanogpt("migrate-ckpt", old)[0] == 0
         assert (RUN / "ckpt_original.pt").read_bytes() == before
 
-    def test_a_file_replaced_while_it_was_read_is_left_alone(self, nanogpt, old, monkeypatch):
-        real = checkpoint.read
+    def test_a_file_replaced_while_it_was_read_is_left_alone(self, nanogpt, old):
+        real = CHECKPOINT_FORMATS.get("torch")
         saved = Path("saved.pt")
         saved.write_bytes(old.read_bytes())
 
         def read(path):
-            content = real(path)
+            content = real.read(path)
             saved.replace(old)
             return content
 
-        monkeypatch.setattr(checkpoint, "read", read)
-        code, _, err = nanogpt("migrate-ckpt", old)
+        CHECKPOINT_FORMATS.register("torch", replace(real, read=read))
+        try:
+            code, _, err = nanogpt("migrate-ckpt", old)
+        finally:
+            CHECKPOINT_FORMATS.register("torch", real)
         assert code == 2
         assert f"{old} was replaced while it was read" in err
         assert [p.name for p in RUN.iterdir()] == ["ckpt.pt"]

@@ -147,8 +147,13 @@ def test_optimizers_keep_their_moments_and_not_the_old_rates(tiny):
 CONFIG = TrainConfig(learning_rate=1.0, min_lr=0.1, warmup_iters=10, schedule="cosine")
 
 
+def rate(config, step, total=100):
+    """Return the learning rate of a step of a run of ``total`` steps."""
+    return learning_rate(config, min(1.0, step / total), 1 / total)
+
+
 def test_warmup_rises_to_the_peak():
-    rates = [learning_rate(CONFIG, step, 100) for step in range(11)]
+    rates = [rate(CONFIG, step) for step in range(11)]
     assert rates == sorted(rates)
     assert rates[0] == pytest.approx(1 / 11)  # never zero
     assert rates[10] == 1.0
@@ -158,18 +163,34 @@ def test_cosine_is_nanogpts():
     for step in (10, 30, 55, 99):
         ratio = (step - 10) / 90
         expected = 0.1 + 0.5 * (1 + math.cos(math.pi * ratio)) * 0.9
-        assert learning_rate(CONFIG, step, 100) == pytest.approx(expected)
-    assert learning_rate(CONFIG, 100, 100) == learning_rate(CONFIG, 5000, 100) == 0.1
+        assert rate(CONFIG, step) == pytest.approx(expected)
+    assert rate(CONFIG, 100) == rate(CONFIG, 5000) == 0.1
 
 
 def test_linear_and_wsd():
     linear = TrainConfig(learning_rate=1.0, min_lr=0.0, warmup_iters=0, schedule="linear")
-    assert learning_rate(linear, 50, 100) == pytest.approx(0.5)
+    assert rate(linear, 50) == pytest.approx(0.5)
     wsd = TrainConfig(learning_rate=1.0, min_lr=0.0, warmup_iters=0, schedule="wsd")
-    assert learning_rate(wsd, 79, 100) == 1.0
-    assert learning_rate(wsd, 90, 100) == pytest.approx(0.5)
+    assert rate(wsd, 79) == 1.0
+    assert rate(wsd, 90) == pytest.approx(0.5)
 
 
 def test_no_decay_stays_at_the_peak():
     config = TrainConfig(learning_rate=1.0, warmup_iters=10, decay_lr=False)
-    assert learning_rate(config, 10_000, 100) == 1.0
+    assert rate(config, 10_000) == 1.0
+
+
+def test_warmup_takes_at_most_a_tenth_of_a_time_budget():
+    config = TrainConfig(learning_rate=1.0, warmup_iters=2000, schedule="linear", time=60.0)
+    rates = [rate(config, step) for step in range(100)]
+    assert max(rates) == rates[10] == 1.0
+    assert rates[-1] == pytest.approx(1 / 90)
+    short = TrainConfig(learning_rate=1.0, warmup_iters=5, schedule="linear", time=60.0)
+    assert rate(short, 5) == 1.0
+
+
+@pytest.mark.parametrize("time", [0.0, 60.0])
+@pytest.mark.parametrize("schedule", ["cosine", "linear", "wsd"])
+def test_without_warmup_the_first_rate_is_the_peak(schedule, time):
+    config = TrainConfig(learning_rate=1.0, warmup_iters=0, schedule=schedule, time=time)
+    assert learning_rate(config, 0.0, 0.01) == 1.0

@@ -11,13 +11,13 @@ import torch
 
 from nanogpt_cli.checkpoint.torchfile import read
 from nanogpt_cli.errors import UsageError
-from nanogpt_cli.training.parallel import World
+from nanogpt_cli.training.parallel import DataParallel
 
 TINY = ["--n-layer=1", "--n-head=2", "--n-embd=16", "--block-size=16", "--batch-size=2",
         "--eval-iters=1", "--sample-tokens=0", "--device=cpu", "--dtype=float32"]  # fmt: skip
 
 
-def launch(*args, processes=2):
+def launch(*args, processes=2, each=None):
     """Start as torchrun does; give each process's exit code and stderr."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -26,7 +26,17 @@ def launch(*args, processes=2):
               "WORLD_SIZE": str(processes), "OMP_NUM_THREADS": "1"}  # fmt: skip
     started = [
         subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "nanogpt_cli", "train", *TINY, *args],
+            [
+                sys.executable,
+                "-W",
+                "ignore",
+                "-m",
+                "nanogpt_cli",
+                "train",
+                *TINY,
+                *args,
+                *(each[rank] if each else []),
+            ],
             env={**common, "RANK": str(rank), "LOCAL_RANK": str(rank)},
             stderr=subprocess.PIPE,
             text=True,
@@ -56,9 +66,9 @@ def test_the_defaults_suit_any_number_of_processes(text_data):
 
 
 def test_micro_batches_are_shared_out_evenly():
-    assert World(rank=1, size=2).micro_steps(4) == [1, 3]
+    assert DataParallel(torch.device("cpu"), rank=1, size=2).micro_steps(4) == [1, 3]
     with pytest.raises(UsageError) as error:
-        World(rank=0, size=3).micro_steps(4)
+        DataParallel(torch.device("cpu"), rank=0, size=3).micro_steps(4)
     assert error.value.hint == "try --gradient-accumulation-steps 3"
 
 
@@ -77,6 +87,18 @@ def test_two_processes_that_stopped_go_on_as_if_they_had_not(text_data):
                               processes=1)  # fmt: skip
     assert code == 0
     assert "no longer bit for bit as before: processes 2 -> 1" in said
+
+
+def test_processes_with_different_memory_cut_their_batches_alike(text_data):
+    same = ["--max-iters=3", "--optimizer=adamw", "--dropout=0.2"]
+    small = ["--batch-size=2", "--gradient-accumulation-steps=4"]
+    large = ["--batch-size=4", "--gradient-accumulation-steps=2"]
+    codes, errors = launch(*same, "--out-dir=out/even", each=[small, small])
+    assert codes == [0, 0], errors
+    codes, errors = launch(*same, "--out-dir=out/uneven", each=[large, small])
+    assert codes == [0, 0], errors
+    even, uneven = (read(Path("out") / name / "last.pt")["model"] for name in ("even", "uneven"))
+    assert all(torch.equal(even[name], uneven[name]) for name in even)
 
 
 def test_an_evaluation_alone_ends_in_both(text_data):

@@ -10,14 +10,15 @@ import torch
 from old_checkpoints import CHARACTERS, RELATIVE, char_folder, nanogpt_content, save
 
 from nanogpt_cli import cli
-from nanogpt_cli.checkpoint import migrations as migrate
-from nanogpt_cli.checkpoint.torchfile import Checkpoint
+from nanogpt_cli.checkpoint.load import load_checkpoint
+from nanogpt_cli.checkpoint.schema import Checkpoint
+from nanogpt_cli.checkpoint.weights import build_model, check_weights
 from nanogpt_cli.config import PRESETS, ModelConfig, TrainConfig, config_fields
 from nanogpt_cli.configfile import read_config
+from nanogpt_cli.data.prepare import PrepareOptions, prepare
 from nanogpt_cli.data.store import open_dataset
-from nanogpt_cli.data.write import PrepareOptions, prepare
 from nanogpt_cli.errors import CheckpointError, DataError, UsageError
-from nanogpt_cli.model.gpt import GPT
+from nanogpt_cli.model.factory import make_model
 from nanogpt_cli.tokenizer import load as tokenizer
 from nanogpt_cli.training.loop import train
 from nanogpt_cli.training.plan import Request, make_run
@@ -38,7 +39,7 @@ def write_checkpoint(path, data_dir="data/hamlet", **settings) -> Checkpoint:
     config = ModelConfig(**{**SMALL, "vocab_size": data.vocab_size, **settings})
     checkpoint = Checkpoint(
         config=config,
-        model=GPT(config).state_dict(),
+        model=make_model(config).state_dict(),
         tokenizer=data.tokenizer.to_dict(),
         data={"folder": str(data.folder), "fingerprint": data.fingerprint},
         train_config=asdict(TrainConfig(max_iters=50, seed=7)),
@@ -99,7 +100,7 @@ def test_the_command_line_is_stronger_than_the_file(text_data, capsys):
         arch="gpt2", pos_embd="default",
     )  # fmt: skip
     document = json.loads(capsys.readouterr().out)
-    assert document["parameters"] == GPT(expected).parameter_count()
+    assert document["parameters"] == make_model(expected).parameter_count()
     assert not Path("out").exists()
 
 
@@ -246,7 +247,7 @@ def test_a_shorter_block_crops_the_position_tables(text_data):
     assert torch.equal(run.start.model[wpe], start.model[wpe][:8])
     ids = torch.arange(8)[None]
     with torch.no_grad():
-        cropped, whole = migrate.make_model(run.start)(ids), migrate.make_model(start)(ids)
+        cropped, whole = build_model(run.start)(ids), build_model(start)(ids)
     torch.testing.assert_close(cropped, whole)
 
 
@@ -272,14 +273,14 @@ def test_gpt2s_vocabulary_grows_by_the_tags_of_dialogues():
     Path("talk.txt").write_text(line * 50)
     prepare(PrepareOptions(("talk.txt",), Path("data/talk"), tokenizer="gpt2"))
     config = ModelConfig(**SMALL, vocab_size=50257)
-    gpt2 = Checkpoint(config, GPT(config).state_dict(), tokenizer.default_gpt2().to_dict())
+    gpt2 = Checkpoint(config, make_model(config).state_dict(), tokenizer.default_gpt2().to_dict())
     gpt2.save(Path("gpt2.pt"))
     run = plan(init_from="gpt2.pt")
     assert run.model_config.vocab_size == run.dataset.vocab_size == 50260
     table = run.start.model["transformer.wte.weight"]
     assert torch.equal(table[:50257], gpt2.model["transformer.wte.weight"])
     torch.testing.assert_close(table[50259], table[:50257].mean(0))
-    migrate.check_weights(run.start, Path("x"))
+    check_weights(run.start, Path("x"))
     assert any("3 more tokens" in note for note in run.notes)
 
 
@@ -338,7 +339,7 @@ def test_resume_takes_the_last_good_checkpoint(text_data):
     write_checkpoint("out/a/ckpt.pt")
     Path("out/a/last.pt").write_bytes(b"torn")
     run = plan(init_from="resume", out_dir=Path("out/a"))
-    assert any("last.pt is damaged" in note and "ckpt.pt" in note for note in run.notes)
+    assert any("last.pt is corrupt" in note and "ckpt.pt" in note for note in run.notes)
     Path("out/a/ckpt.pt").unlink()
     assert "last.pt" in refusal(CheckpointError, init_from="resume", out_dir=Path("out/a"))
 
@@ -368,5 +369,54 @@ def test_a_run_of_nanogpts_goes_on_where_it_stopped():
     assert run.config.compile is None
     outcome = train(run)
     assert outcome.step == 7
-    state = migrate.load(Path("out/a/last.pt")).training["optimizers"][0]["state"]
+    state = load_checkpoint(Path("out/a/last.pt")).training["optimizers"][0]["state"]
     assert {int(s["step"]) for s in state.values()} == {3}  # one of nanoGPT's steps and two of ours
+
+
+def test_a_rate_that_was_not_asked_for_belongs_to_the_optimizer_that_runs(text_data):
+    preset = plan(preset="gpt2", block_size=64, batch_size=1).config
+    assert (preset.optimizer, preset.learning_rate, preset.min_lr) == ("adamw", 6e-4, 6e-5)
+    muon = plan(preset="gpt2", block_size=64, batch_size=1, optimizer="muon").config
+    assert muon.learning_rate == pytest.approx(0.011 * (40 * 64 / 2048) ** 0.5)
+    assert muon.min_lr == pytest.approx(muon.learning_rate / 10)
+    asked = plan(preset="gpt2", block_size=64, optimizer="muon", learning_rate=0.01).config
+    assert asked.learning_rate == 0.01
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_fine_tuning_has_defaults_of_its_own(text_data, optimizer):
+    scratch = plan(optimizer=optimizer, max_iters=500).config
+    train(plan(**FAST | {"optimizer": optimizer}, out_dir=Path("out/base")))
+    run = make_run(Request({"max_iters": 500}, "data/hamlet", Path("out/tuned"), "out/base"))
+    tuned = run.config
+    assert tuned.optimizer == optimizer
+    assert tuned.learning_rate == pytest.approx(scratch.learning_rate / 10)
+    assert (tuned.warmup_iters, tuned.min_lr) == (50, 0.0)
+    assert any(f"fine-tuning: {optimizer}, learning rate" in note for note in run.notes)
+    asked = {"learning_rate": 0.5, "optimizer": "adamw"}
+    run = make_run(Request(asked, "data/hamlet", Path("out/tuned"), "out/base"))
+    assert (run.config.optimizer, run.config.learning_rate) == ("adamw", 0.5)
+
+
+def test_an_evaluation_is_over_the_same_tokens_whatever_the_batch(text_data):
+    assert plan().config.eval_tokens == plan(batch_size=2).config.eval_tokens == 16_384
+    old = plan(eval_iters=3, batch_size=4, block_size=32).config
+    assert (old.eval_tokens, old.eval_iters) == (3 * 4 * 32, None)
+    assert plan(eval_iters=0).config.eval_tokens == 0
+    assert plan(eval_tokens=512).config.eval_tokens == 512
+
+
+def test_resuming_from_an_earlier_state_says_what_it_replaces(text_data):
+    train(plan(**FAST | {"save_every": "1", "keep": 3}, out_dir=Path("out/a")))
+    run = make_run(Request({}, None, Path("out/a/step-00000002.pt"), "resume"))
+    assert any("log after step 2 and later saved states are replaced" in n for n in run.notes)
+    run = make_run(Request({}, None, Path("out/a"), "resume"))
+    assert not any("replaced" in note for note in run.notes)
+
+
+def test_a_resumed_run_holds_its_parameters_once(text_data):
+    train(plan(**FAST, out_dir=Path("out/a")))
+    run = make_run(Request({"max_iters": 5}, None, Path("out/a"), "resume"))
+    assert run.start.model
+    train(run)
+    assert not run.start.model

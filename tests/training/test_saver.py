@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from nanogpt_cli import files
-from nanogpt_cli.checkpoint import migrations as migrate
-from nanogpt_cli.checkpoint.torchfile import Checkpoint
+from nanogpt_cli.checkpoint.load import load_checkpoint
+from nanogpt_cli.checkpoint.schema import Checkpoint
 from nanogpt_cli.errors import MachineError
 from nanogpt_cli.training.saver import Saver, Snapshot
 
@@ -40,7 +40,7 @@ def gate(monkeypatch):
 
 
 def steps(*names):
-    return [migrate.load(FOLDER / name).step for name in names]
+    return [load_checkpoint(FOLDER / name).step for name in names]
 
 
 def test_what_changes_after_a_save_is_not_in_it(checkpoint, gate):
@@ -53,7 +53,7 @@ def test_what_changes_after_a_save_is_not_in_it(checkpoint, gate):
             checkpoint.training["moments"][0].zero_()
         assert saver.is_writing("last.pt")
         gate.set()
-    saved = migrate.load(FOLDER / "last.pt")
+    saved = load_checkpoint(FOLDER / "last.pt")
     assert all(torch.equal(saved.model[name], before[name]) for name in before)
     assert saved.training["moments"][0].tolist() == [1, 1, 1]
 
@@ -166,3 +166,14 @@ class TestSnapshot:
         for copy, value in zip(snapshot.take(values), values, strict=True):
             assert torch.equal(copy, value)
             assert copy.dtype == value.dtype
+
+
+def test_a_snapshot_waits_for_the_device_that_its_tensors_are_on(monkeypatch):
+    class Elsewhere(torch.Tensor):
+        device = torch.device("cuda", 1)
+
+    waited = []
+    monkeypatch.setattr(torch.cuda, "synchronize", waited.append)
+    copy = Snapshot().take({"here": torch.ones(2), "there": torch.ones(3).as_subclass(Elsewhere)})
+    assert waited == [torch.device("cuda", 1)]
+    assert torch.equal(copy["there"], torch.ones(3))

@@ -46,4 +46,4 @@ def test_the_last_steps_are_remembered_and_come_back():
     again = Watch()
     again.load_state_dict(watch.state_dict())
     assert again == watch
-    assert [step["step"] for step in again.led_here()] == list(range(50 - RECENT + 1, 51))
+    assert [step["step"] for step in again.recent_steps()] == list(range(50 - RECENT + 1, 51))

@@ -1,1 +1,1 @@
-"""Checkpoint formats of other programs, one file each."""
+"""Checkpoint formats of this and of other programs, one file each."""

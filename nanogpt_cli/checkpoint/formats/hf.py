@@ -1,9 +1,11 @@
-"""Read GPT-2 weights from a Hugging Face folder: config.json and model.safetensors."""
+"""A Hugging Face folder of a GPT-2: config.json and model.safetensors."""
 
 import json
 from pathlib import Path
 from typing import Any
 
+from nanogpt_cli.checkpoint.formats.base import CheckpointFormat
+from nanogpt_cli.checkpoint.schema import Content
 from nanogpt_cli.config import Gelu
 from nanogpt_cli.errors import CheckpointError
 
@@ -16,11 +18,19 @@ _FIXED = {
     "scale_attn_weights": True,
     "scale_attn_by_inverse_layer_idx": False,
 }
-"""What relatives of GPT-2 set to something that the model here does not compute."""
+"""Settings that relatives of GPT-2 change to something that the model here does not compute."""
 
 
-def read(folder: Path) -> dict[str, Any]:
-    """Give ``model`` and ``model_config`` as in a checkpoint. Raises CheckpointError."""
+def recognises(path: Path) -> bool:
+    """Whether a folder holds a config.json."""
+    return (path / "config.json").is_file()
+
+
+def read(folder: Path) -> Content:
+    """Return ``model`` and ``model_config`` as in a checkpoint.
+
+    Raises CheckpointError where a file is missing or corrupt, or the model is not a GPT-2.
+    """
     import safetensors
     import safetensors.torch
 
@@ -30,17 +40,18 @@ def read(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError, safetensors.SafetensorError) as error:
         raise CheckpointError(f"cannot read a model from {folder}: {error}", _HINT) from error
     if not isinstance(settings, dict) or settings.get("model_type") != "gpt2":
-        raise CheckpointError(f"{folder} holds no GPT-2", _HINT)
+        raise CheckpointError(f"{folder} does not hold a GPT-2", _HINT)
     model = {}
     for name, tensor in weights.items():
         full = name if name.startswith(("transformer.", "lm_head.")) else f"transformer.{name}"
-        # OpenAI's layers are stored input first; torch's Linear wants output first
-        turned = full.endswith(_TRANSPOSED) and tensor.dim() == 2
-        model[full] = tensor.t().contiguous() if turned else tensor
+        # OpenAI stored its layers input first; torch's Linear has the output first
+        transposed = full.endswith(_TRANSPOSED) and tensor.dim() == 2
+        model[full] = tensor.t().contiguous() if transposed else tensor
     return {"model": model, "model_config": _config(settings, folder)}
 
 
 def _config(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the ``model_config`` of a config.json."""
     for name, value in _FIXED.items():
         if settings.get(name, value) != value:
             raise CheckpointError(f"{folder}: {name} {settings[name]} is not GPT-2's", _HINT)
@@ -60,3 +71,6 @@ def _config(settings: dict[str, Any], folder: Path) -> dict[str, Any]:
         "ngram_rows": 0,
         "pos_embd": "default",
     }
+
+
+FORMAT = CheckpointFormat("hf", recognises, read)

@@ -1,1 +1,1 @@
-"""Text formats, one file each."""
+"""What files of text and dialogues may look like: one file per format."""

@@ -7,7 +7,8 @@ import pytest
 import safetensors.torch
 import torch
 
-from nanogpt_cli.checkpoint import migrations as migrate
+from nanogpt_cli.checkpoint.load import load_checkpoint
+from nanogpt_cli.checkpoint.weights import build_model
 from nanogpt_cli.errors import CheckpointError
 
 IDS = torch.arange(32).view(2, 16)
@@ -15,7 +16,7 @@ IDS = torch.arange(32).view(2, 16)
 
 @pytest.fixture
 def make_gpt2():
-    """Write a tiny GPT-2 with transformers; give it, and the folder."""
+    """Write a tiny GPT-2 with transformers; return it, and the folder."""
     transformers = pytest.importorskip("transformers")
 
     def make(folder: str = "gpt2", **settings: object):
@@ -41,7 +42,7 @@ def edit(folder: Path, **settings: object) -> None:
 @pytest.mark.parametrize("gelu", ["gelu_new", "gelu"])
 def test_the_logits_are_those_of_transformers(make_gpt2, gelu):
     theirs, folder = make_gpt2(activation_function=gelu)
-    ours = migrate.make_model(migrate.load(folder))
+    ours = build_model(load_checkpoint(folder))
     with torch.no_grad():
         torch.testing.assert_close(ours(IDS), theirs(IDS).logits, rtol=1e-5, atol=1e-6)
     assert ours.config.gelu == {"gelu_new": "tanh", "gelu": "erf"}[gelu]
@@ -58,7 +59,7 @@ def test_openais_own_names_and_masks_are_read(make_gpt2):
     }
     weights["h.0.attn.bias"] = torch.ones(1, 1, 16, 16)
     safetensors.torch.save_file(weights, folder / "model.safetensors")
-    ours = migrate.make_model(migrate.load(folder))
+    ours = build_model(load_checkpoint(folder))
     with torch.no_grad():
         torch.testing.assert_close(ours(IDS), theirs(IDS).logits, rtol=1e-5, atol=1e-6)
 
@@ -66,15 +67,15 @@ def test_openais_own_names_and_masks_are_read(make_gpt2):
 def test_half_precision_is_read_as_float32(make_gpt2):
     theirs, folder = make_gpt2()
     theirs.half().save_pretrained(folder)
-    ours = migrate.make_model(migrate.load(folder))
+    ours = build_model(load_checkpoint(folder))
     with torch.no_grad():
         torch.testing.assert_close(ours(IDS), theirs.float()(IDS).logits, rtol=1e-5, atol=1e-6)
 
 
 def test_the_tokenizer_is_gpt2s_where_the_vocabulary_is(make_gpt2):
-    assert migrate.load(make_gpt2()[1]).tokenizer is None
+    assert load_checkpoint(make_gpt2()[1]).tokenizer is None
     _, folder = make_gpt2("large", vocab_size=50257, n_embd=2)
-    assert migrate.load(folder).tokenizer["kind"] == "gpt2"
+    assert load_checkpoint(folder).tokenizer["kind"] == "gpt2"
 
 
 @pytest.mark.parametrize(
@@ -93,11 +94,11 @@ def test_the_tokenizer_is_gpt2s_where_the_vocabulary_is(make_gpt2):
     ],
     ids=str,
 )
-def test_what_is_no_gpt2_is_refused(make_gpt2, settings):
+def test_what_is_not_a_gpt2_is_refused(make_gpt2, settings):
     _, folder = make_gpt2()
     edit(folder, **settings)
     with pytest.raises(CheckpointError) as caught:
-        migrate.load(folder)
+        load_checkpoint(folder)
     assert str(folder) in caught.value.message
     assert caught.value.hint
 
@@ -105,16 +106,16 @@ def test_what_is_no_gpt2_is_refused(make_gpt2, settings):
 def test_a_head_of_its_own_is_refused(make_gpt2):
     _, folder = make_gpt2(tie_word_embeddings=False)
     with pytest.raises(CheckpointError, match=r"lm_head\.weight"):
-        migrate.load(folder)
+        load_checkpoint(folder)
 
 
 @pytest.mark.parametrize("file", ["config.json", "model.safetensors"])
 @pytest.mark.parametrize("content", [None, b"", b"no json", b"\xff\xfe", b"[" * 100_000, b"[1]"])
-def test_damaged_and_missing_files_are_refused(make_gpt2, file, content):
+def test_corrupt_and_missing_files_are_refused(make_gpt2, file, content):
     _, folder = make_gpt2()
     (folder / file).unlink()
     if content is not None:
         (folder / file).write_bytes(content)
     with pytest.raises(CheckpointError) as caught:
-        migrate.load(folder)
+        load_checkpoint(folder)
     assert str(folder) in caught.value.message

@@ -1,0 +1,49 @@
+"""What a checkpoint format is, and which one a file or folder has.
+
+A new format is one file beside this one with a ``FORMAT``, and one line in ``registry``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from nanogpt_cli.checkpoint.schema import Checkpoint, Content
+from nanogpt_cli.errors import CheckpointError
+from nanogpt_cli.registry import CHECKPOINT_FORMATS
+
+
+@dataclass(frozen=True)
+class CheckpointFormat:
+    """A way to store models."""
+
+    name: str
+    recognises: Callable[[Path], bool]
+    """Whether an existing file or folder is of this format, by its name or how it begins."""
+    read: Callable[[Path], Content]
+    """Returns ``model`` and ``model_config``, and whatever else of a checkpoint is stored.
+
+    The content may be of any version; names of tensors are nanoGPT's. Raises CheckpointError where
+    the file cannot be read safely.
+    """
+    write: Callable[[Checkpoint, Path], None] | None = None
+    """Writes a checkpoint whole or not at all; None where this format is only read."""
+
+
+def find_format(path: Path) -> CheckpointFormat:
+    """Return the first registered format that recognises ``path``.
+
+    Raises CheckpointError where there is no such file or folder, or no format recognises it.
+    """
+    try:
+        if not path.exists():
+            raise CheckpointError(f"cannot read {path}: there is no such file", "check the path")
+        for name in CHECKPOINT_FORMATS:
+            found: CheckpointFormat = CHECKPOINT_FORMATS.get(name)
+            if found.recognises(path):
+                return found
+    except OSError as error:
+        raise CheckpointError(f"cannot read {path}: {error.strerror}", "check the path") from error
+    raise CheckpointError(
+        f"{path} is not a checkpoint",
+        f"name a checkpoint in one of these formats: {', '.join(CHECKPOINT_FORMATS)}",
+    )

@@ -1,0 +1,78 @@
+"""Which windows of tokens a step sees: a pure function of seed and step.
+
+So a run can be resumed anywhere and split over any number of processes. This module knows neither
+files nor models.
+
+Shape letters: B batch, T tokens (block_size).
+"""
+
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from nanogpt_cli.data.store import Tokens
+from nanogpt_cli.errors import DataError
+
+
+def windows(tokens: Tokens, starts: npt.NDArray[np.int64], block_size: int) -> torch.Tensor:
+    """Return the ids (B, T + 1), int64, of ``tokens`` at ``starts`` (B,)."""
+    return torch.from_numpy(tokens[starts[:, None] + np.arange(block_size + 1)].astype(np.int64))
+
+
+def training_batch(
+    tokens: Tokens, *, seed: int, index: int, batch_size: int, block_size: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return inputs and targets (B, T), int64, of the micro-batch number ``index``."""
+    starts = training_starts(
+        tokens, seed=seed, index=index, batch_size=batch_size, block_size=block_size
+    )
+    ids = windows(tokens, starts, block_size)
+    return ids[:, :-1], ids[:, 1:]
+
+
+def training_starts(
+    tokens: Tokens, *, seed: int, index: int, batch_size: int, block_size: int
+) -> npt.NDArray[np.int64]:
+    """Return where the windows of the micro-batch number ``index`` start (B,).
+
+    An epoch goes once over all windows of ``block_size`` in a shuffled order; each epoch cuts the
+    windows at another place. Raises DataError for fewer tokens than one window and its target.
+    """
+    per_epoch = (len(tokens) - 1) // block_size
+    if per_epoch < 1:
+        raise DataError(
+            f"the training text has {len(tokens)} tokens, too few for a block of {block_size}",
+            f"use --block-size {max(1, len(tokens) - 1)} or less, or more text",
+        )
+    numbers = np.arange(index * batch_size, (index + 1) * batch_size)
+    starts = np.empty(batch_size, dtype=np.int64)
+    for epoch in np.unique(numbers // per_epoch):
+        chosen = numbers // per_epoch == epoch
+        order, phase = _epoch_order(seed, int(epoch), per_epoch, len(tokens), block_size)
+        starts[chosen] = order[numbers[chosen] % per_epoch] * block_size + phase
+    return starts
+
+
+@lru_cache(maxsize=2)
+def _epoch_order(
+    seed: int, epoch: int, per_epoch: int, length: int, block_size: int
+) -> tuple[npt.NDArray[np.int64], int]:
+    """Return the shuffled window numbers of an epoch and where its first window starts."""
+    rng = np.random.default_rng([seed, epoch])
+    room = length - 1 - per_epoch * block_size
+    return rng.permutation(per_epoch), int(rng.integers(0, room + 1))
+
+
+def evaluation_starts(
+    tokens: Tokens, block_size: int, limit: int | None = None
+) -> npt.NDArray[np.int64]:
+    """Return where the adjacent windows of an evaluation start, at most ``limit``, spread evenly.
+
+    Without a limit these are all floor((n - 1) / block_size) windows, in order.
+    """
+    count = (len(tokens) - 1) // block_size
+    if limit is None or limit >= count:
+        return np.arange(count, dtype=np.int64) * block_size
+    return np.linspace(0, count - 1, limit).astype(np.int64) * block_size

@@ -1,0 +1,287 @@
+"""Files of text and dialogues in, a dataset folder out: what `nanogpt prepare` does.
+
+The input is read as a stream of pieces once to measure it, once more where a tokenizer is learned,
+and once to write the tokens. This module knows neither the command line nor models.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nanogpt_cli.config import PrepareConfig
+from nanogpt_cli.data.formats.base import Piece, Report
+from nanogpt_cli.data.publish import check_free, publish, temporary_folder, write_durably
+from nanogpt_cli.data.sources import Source, find_sources, read_pieces
+from nanogpt_cli.data.split import Scan, Split, plan_split, split, training_sample
+from nanogpt_cli.data.write import Part, token_dtype, write_tokens
+from nanogpt_cli.dialogue import ChatFormat
+from nanogpt_cli.errors import DataError
+from nanogpt_cli.files import machine_errors
+from nanogpt_cli.tokenizer.base import END_OF_TEXT, Tokenizer, TokenizerKind
+from nanogpt_cli.tokenizer.load import find_kind, named_tokenizer
+
+DEMO_TOKENIZER = "bpe:1024"
+
+
+@dataclass(frozen=True)
+class PrepareOptions(PrepareConfig):
+    """What to prepare, and the settings (keywords only) that say how."""
+
+    inputs: tuple[str, ...] = ()
+    """Files, folders, globs or "-"; none is the demo corpus."""
+    out: Path | None = None
+    """The dataset folder; by default data/NAME after the first input."""
+
+
+@dataclass(frozen=True)
+class PrepareResult:
+    """What was written; ``bytes`` are the sources' and ``seconds`` wall-clock."""
+
+    out: Path
+    tokenizer: str
+    train_tokens: int
+    val_tokens: int
+    vocab_size: int
+    bytes: int
+    seconds: float
+    documents: int
+    notes: list[str]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the keys of the JSON contract."""
+        return asdict(self) | {"out": str(self.out)}
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How many of ``total`` bytes one of the passes has read."""
+
+    phase: str
+    done: int
+    total: int
+
+
+@dataclass
+class _Input:
+    """The files to read, and what can be said about the whole of them."""
+
+    options: PrepareOptions
+    sources: list[Source]
+    notes: list[str]
+    progress: Callable[[Progress], None]
+    report: Report = field(default_factory=Report)
+
+    def __post_init__(self) -> None:
+        self.size = sum(source.path.stat().st_size for source in self.sources)
+        self.names = [source.name for source in self.sources]
+
+    @property
+    def label(self) -> str:
+        """How errors name the input."""
+        first, count = self.names[0], len(self.names)
+        return first if count == 1 else f"these {count} files: {first}, ..."
+
+    def scan(self, *, alphabet: bool) -> Scan:
+        """Measure everything, and count in ``report`` what formats leave out.
+
+        Raises DataError where there is no text.
+        """
+        scan = Scan(self.options.seed, set() if alphabet else None)
+        scan.add(self._read("reading", self.report))
+        if not scan.documents:
+            raise DataError(
+                f"there is no text in {self.label}", "name a file that contains some text"
+            )
+        return scan
+
+    def split(self, phase: str, scan: Scan) -> Iterator[tuple[Split, Piece]]:
+        """Yield all pieces with their split; ``phase`` names this pass in the progress."""
+        plan = plan_split(scan, self.options.val_fraction)
+        return split(self._read(phase, Report()), scan, plan)
+
+    def _read(self, phase: str, report: Report) -> Iterator[Piece]:
+        done = 0
+
+        def advance(count: int) -> None:
+            nonlocal done
+            done += count
+            self.progress(Progress(phase, done, self.size))
+
+        return read_pieces(self.sources, self.options.errors, report, advance)
+
+
+def prepare(
+    options: PrepareOptions, report: Callable[[Progress], None] = lambda _: None
+) -> PrepareResult:
+    """Write a dataset folder, whole or not at all.
+
+    Raises UsageError where a dataset is there already, DataError for input that cannot be used,
+    and MachineError where the disk is full or cannot be written.
+    """
+    started = time.perf_counter()
+    with ExitStack() as stack:
+        given = _Input(
+            options, *find_sources(options.inputs, options.format, stack), progress=report
+        )
+        out = options.out or Path("data", _stem(options, given.sources))
+        with machine_errors(out):
+            check_free(out, options.force)
+        tokenizer, scan = _tokenizer(given)
+        parts = _write_dataset(out, given, tokenizer, scan)
+    train, val = parts["train"], parts["val"]
+    return PrepareResult(
+        out=out,
+        tokenizer=tokenizer.name,
+        train_tokens=train.tokens,
+        val_tokens=val.tokens,
+        vocab_size=tokenizer.vocab_size,
+        bytes=given.size,
+        seconds=round(time.perf_counter() - started, 3),
+        documents=scan.documents,
+        notes=[
+            *given.notes,
+            *given.report.notes(),
+            *_split_notes(train, val, scan, options),
+            *_size_notes(tokenizer, train),
+        ],
+    )
+
+
+def _stem(options: PrepareOptions, sources: list[Source]) -> str:
+    """Name a dataset after its first input, or after the first file that a glob matched."""
+    if not options.inputs:
+        return "demo"
+    first = Path(options.inputs[0])
+    if str(first) == "-":
+        return "stdin"
+    return (first if first.exists() else Path(sources[0].name)).resolve().stem
+
+
+def _tokenizer(given: _Input) -> tuple[Tokenizer, Scan]:
+    """Load the tokenizer that was asked for, or learn it, and measure the input on the way."""
+    name = given.options.tokenizer
+    if name is None:
+        name = "gpt2" if given.options.inputs else DEMO_TOKENIZER
+        if not given.options.inputs:
+            given.notes.append(
+                f"tokenizer {name}, because gpt2's vocabulary is far too large for the demo corpus"
+            )
+    kind, argument = find_kind(name) or (TokenizerKind(), "")
+    if kind.learn:
+        return _learned(given, name, kind, argument)
+    tokenizer = named_tokenizer(name)
+    scan = given.scan(alphabet=not tokenizer.open_vocabulary)
+    tokenizer = tokenizer.with_special(_special(scan))
+    if missing := tokenizer.unknown("".join(sorted(scan.alphabet or ()))):
+        raise DataError(
+            f"{name} has no token for {len(missing)} characters, among them {missing[0]!r}",
+            "choose another tokenizer",
+        )
+    return tokenizer, scan
+
+
+def _learned(
+    given: _Input, name: str, kind: TokenizerKind, argument: str
+) -> tuple[Tokenizer, Scan]:
+    """Learn a tokenizer from all characters that occur, or from the training text."""
+    assert kind.learn
+    scan = given.scan(alphabet=kind.learns_from == "characters")
+    if kind.learns_from == "characters":
+        texts: Iterator[str] = iter(scan.alphabet or ())
+    else:
+        texts = training_sample(given.split("learning", scan), scan.characters)
+    tokenizer = kind.learn(texts, argument, _special(scan))
+    if argument.isdecimal() and tokenizer.vocab_size < int(argument):
+        given.notes.append(f"the text yields only {tokenizer.vocab_size:,} tokens for {name}")
+    return tokenizer, scan
+
+
+def _special(scan: Scan) -> list[str]:
+    """Return the special tokens that the dataset needs, in the order of their ids."""
+    end = [END_OF_TEXT] if scan.separated else []
+    return [*end, *(ChatFormat().tags if scan.turns else ())]
+
+
+def _write_dataset(out: Path, given: _Input, tokenizer: Tokenizer, scan: Scan) -> dict[Split, Part]:
+    """Build the whole dataset in a temporary folder, then publish it."""
+    options = given.options
+    with machine_errors(out), temporary_folder(out) as folder:
+        parts = write_tokens(
+            folder,
+            given.split("tokenizing", scan),
+            tokenizer,
+            separated=scan.separated,
+            workers=options.workers,
+        )
+        _check_lengths(parts, options, given.label)
+        meta = {
+            "format": "nanogpt-dataset",
+            "version": 1,
+            "tokenizer": tokenizer.to_dict(),
+            "chat_format": ChatFormat().to_dict() if scan.turns else None,
+            "dtype": token_dtype(tokenizer).name,
+            "vocab_size": tokenizer.vocab_size,
+            "train": parts["train"].to_dict(),
+            "val": parts["val"].to_dict(),
+            "seed": options.seed,
+            "val_fraction": options.val_fraction,
+            "documents": scan.documents,
+            "sources": given.names,
+            "bytes": given.size,
+        }
+        write_durably(folder / "meta.json", json.dumps(meta).encode())
+        publish(folder, out, options.force)
+    return parts
+
+
+def _check_lengths(parts: dict[Split, Part], options: PrepareOptions, label: str) -> None:
+    """Refuse a split too short to hold one token and the next."""
+    if parts["train"].tokens < 2:
+        raise DataError(
+            f"the text is too short: {parts['train'].tokens} tokens to train on in {label}",
+            "give more text, at least some thousand words, or lower --val-fraction",
+        )
+    if parts["val"].tokens < 2:
+        raise DataError(
+            f"the validation split would be empty: {parts['val'].tokens} tokens of {label} "
+            f"at --val-fraction {options.val_fraction:g}",
+            "raise --val-fraction, or give more text, not copies of it",
+        )
+
+
+def _split_notes(train: Part, val: Part, scan: Scan, options: PrepareOptions) -> Iterator[str]:
+    """Say where documents were cut, and where validation is far from what was asked for."""
+    if scan.documents > 1 and plan_split(scan, options.val_fraction).train is not None:
+        yield (
+            f"the {scan.documents} documents are few or unequal: the end of each is kept for "
+            "validation, rather than whole documents"
+        )
+        return
+    share = val.tokens / (train.tokens + val.tokens)
+    if not options.val_fraction / 2 <= share <= options.val_fraction * 2:
+        yield (
+            f"validation got {share:.0%} of the tokens, because documents stay whole; "
+            "another --seed draws others"
+        )
+
+
+def _size_notes(tokenizer: Tokenizer, train: Part) -> Iterator[str]:
+    """Say where the vocabulary is too large for the text."""
+    if tokenizer.name in ("char", "byte") or train.tokens >= 100 * tokenizer.vocab_size:
+        return
+    better = suggest_tokenizer(train.bytes)
+    if better != tokenizer.name:
+        yield (
+            f"{tokenizer.name}'s vocabulary of {tokenizer.vocab_size:,} is large for "
+            f"{train.tokens:,} tokens: --tokenizer {better} trains faster and better"
+        )
+
+
+def suggest_tokenizer(size: int) -> str:
+    """Return the tokenizer that suits ``size`` bytes of training text: one token per 500 bytes."""
+    power = int(size / 500).bit_length() - 1
+    return f"bpe:{2 ** min(power, 14)}" if power >= 9 else "char"

@@ -1,0 +1,193 @@
+"""What is measured in a first pass over the input, and which of it is for validation.
+
+This module knows pieces of text and turns, but neither files nor tokenizers.
+"""
+
+import hashlib
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from nanogpt_cli.data.formats.base import Piece
+from nanogpt_cli.dialogue import Turn
+from nanogpt_cli.errors import DataError
+
+Split = Literal["train", "val"]
+SPLITS: tuple[Split, Split] = ("train", "val")
+
+_Number = TypeVar("_Number", int, float)
+
+SAMPLE_CHARACTERS = 200_000_000
+"""How much of a larger training text a tokenizer learns from, in pieces spread evenly over it."""
+
+
+class Scan:
+    """What the first pass over the input found: 16 bytes per document, whatever its length."""
+
+    def __init__(self, seed: int, alphabet: set[str] | None = None) -> None:
+        self.alphabet = alphabet
+        """Collects the characters that occur, unless None."""
+        self.characters = 0
+        """Length of plain text and turns, without tags."""
+        self.turns = 0
+        self.draws = array("d")
+        """A number in [0, 1) for each document, by which it is drawn: a hash of seed and text."""
+        self.lengths = array("Q")
+        """Characters of each document."""
+        self._seed = seed
+        self._draw = _Draw(seed)
+        self._before = 0
+
+    @property
+    def documents(self) -> int:
+        """The number of documents and conversations."""
+        return len(self.draws)
+
+    @property
+    def separated(self) -> bool:
+        """Whether ``<|endoftext|>`` ends each document: in all but a single plain text."""
+        return self.documents > 1 or self.turns > 0
+
+    def add(self, pieces: Iterable[Piece]) -> None:
+        """Measure pieces, up to the end of a document."""
+        for piece in pieces:
+            if piece is None:
+                self.draws.append(self._draw.number())
+                self.lengths.append(self.characters - self._before)
+                self._draw, self._before = _Draw(self._seed), self.characters
+                continue
+            text = piece if isinstance(piece, str) else piece.text
+            self._draw.add(piece)
+            self.characters += len(text)
+            self.turns += isinstance(piece, Turn)
+            if self.alphabet is not None:
+                self.alphabet.update(text)
+
+
+class _Draw:
+    """The number of one document, the same on every machine and for every copy of it."""
+
+    def __init__(self, seed: int) -> None:
+        self._hash = hashlib.blake2b(f"{seed}:".encode(), digest_size=6)
+
+    def add(self, piece: str | Turn) -> None:
+        """Take a piece; where a text is cut into pieces changes nothing."""
+        text = piece if isinstance(piece, str) else f"\0{piece.role}\0{piece.text}"
+        self._hash.update(text.encode())
+
+    def number(self) -> float:
+        """Return a number in [0, 1)."""
+        return int.from_bytes(self._hash.digest(), "big") / 2**48
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How an input is split, decided once the whole of it is known."""
+
+    bound: float
+    """Documents drawn up to this number, and below ``highest``, are for validation."""
+    highest: float
+    train: Sequence[int] | None
+    """How many characters, or turns, of each document are for training, where all are cut."""
+
+    def is_validation(self, draw: float) -> bool:
+        """Whether a document with this number is for validation, where documents are drawn."""
+        return draw <= self.bound and draw < self.highest
+
+
+def plan_split(scan: Scan, val_fraction: float) -> Plan:
+    """Return how to split what was measured.
+
+    Of several documents each is drawn for training or validation; the lowest draw always goes to
+    validation and the highest to training. A single plain text is cut between two characters,
+    exactly where nanoGPT cuts, and a single conversation between two turns. Where the draw of
+    several plain texts would give validation less than half or more than twice ``val_fraction`` of
+    the characters, as with two books, each is cut like a single one.
+    """
+    bound = max(val_fraction, min(scan.draws))
+    drawn = Plan(bound, max(scan.draws), None)
+    if scan.documents == 1:
+        sizes = array("Q", [scan.turns]) if scan.turns else scan.lengths
+    elif scan.turns:
+        return drawn
+    else:
+        chosen = zip(scan.draws, scan.lengths, strict=True)
+        share = sum(n for draw, n in chosen if drawn.is_validation(draw)) / scan.characters
+        if val_fraction / 2 <= share <= val_fraction * 2:
+            return drawn
+        sizes = scan.lengths
+    return Plan(bound, drawn.highest, array("Q", (int(n * (1 - val_fraction)) for n in sizes)))
+
+
+def split(pieces: Iterable[Piece], scan: Scan, plan: Plan) -> Iterator[tuple[Split, Piece]]:
+    """Yield each piece with the split that it belongs to; ``pieces`` are those that were measured.
+
+    Raises DataError where there are more documents than were measured.
+    """
+    if plan.train is not None:
+        return _cut(pieces, _each(plan.train))
+    return _drawn(pieces, plan, _each(scan.draws))
+
+
+def _each(numbers: Iterable[_Number]) -> Iterator[_Number]:
+    """Yield a number per document."""
+    yield from numbers
+    raise DataError(
+        "the input grew while it was read", "wait until it is complete, then prepare it again"
+    )
+
+
+def _drawn(
+    pieces: Iterable[Piece], plan: Plan, draws: Iterator[float]
+) -> Iterator[tuple[Split, Piece]]:
+    """Yield whole documents, each drawn for one of the splits."""
+    inside = False
+    for piece in pieces:
+        if not inside:
+            side: Split = "val" if plan.is_validation(next(draws)) else "train"
+        yield side, piece
+        inside = piece is not None
+
+
+def _cut(pieces: Iterable[Piece], sizes: Iterator[int]) -> Iterator[tuple[Split, Piece]]:
+    """Yield the first characters or turns of each document for training, the rest for validation.
+
+    A document ends in each split that it has text in.
+    """
+    room, sides, inside = 0, set[Split](), False
+    for piece in pieces:
+        if not inside:
+            room, sides = next(sizes), set()
+        inside = piece is not None
+        if piece is None:
+            yield from ((side, None) for side in SPLITS if side in sides)
+            continue
+        if isinstance(piece, Turn):
+            parts: tuple[Piece, Piece] = (piece, None) if room > 0 else (None, piece)
+        else:
+            parts = (piece[:room], piece[room:])
+        room = max(0, room - (1 if isinstance(piece, Turn) else len(piece)))
+        for side, part in zip(SPLITS, parts, strict=True):
+            if part:
+                sides.add(side)
+                yield side, part
+
+
+def training_sample(
+    pieces: Iterable[tuple[Split, Piece]], characters: int, limit: int = SAMPLE_CHARACTERS
+) -> Iterator[str]:
+    """Yield the training text, or pieces of it that together have about ``limit`` characters.
+
+    ``characters`` is the length of the whole input.
+    """
+    share = min(1.0, limit / characters)
+    seen = taken = 0
+    for side, piece in pieces:
+        if side == "val" or piece is None:
+            continue
+        text = piece if isinstance(piece, str) else piece.text
+        if taken <= share * seen:
+            taken += len(text)
+            yield text
+        seen += len(text)

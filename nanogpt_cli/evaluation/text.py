@@ -1,0 +1,58 @@
+"""Which text a model is evaluated on, as the tokens that it was trained with."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from nanogpt_cli.checkpoint.load import LoadedModel
+from nanogpt_cli.data.store import Tokens, open_dataset
+from nanogpt_cli.data.write import encode_file
+from nanogpt_cli.errors import CheckpointError, DataError
+from nanogpt_cli.runs import find_dataset
+
+
+@dataclass(frozen=True)
+class EvaluationText:
+    """What to evaluate on."""
+
+    source: Path
+    """The dataset's folder, or the text file."""
+    tokens: Tokens
+    notes: tuple[str, ...] = ()
+    """What had to be assumed or left out, for the user to read."""
+
+
+def evaluation_text(loaded: LoadedModel, data: str | Path | None = None) -> EvaluationText:
+    """Return the validation split of a dataset, or a whole text file.
+
+    ``data`` is a file, or a dataset by folder or name; by default what the model was trained on.
+    Raises CheckpointError where the dataset has another tokenizer, DataError where there is no such
+    data, it cannot be used, or it has too little text.
+    """
+    if data is not None and Path(data).is_file():
+        text = _file_text(loaded, Path(data))
+    else:
+        text = _dataset_text(loaded, data)
+    if len(text.tokens) < 2:
+        raise DataError(f"{text.source} has too little text to evaluate", "name more text: --data")
+    return text
+
+
+def _file_text(loaded: LoadedModel, file: Path) -> EvaluationText:
+    ids, unknown = encode_file(str(file), loaded.tokenizer, loaded.chat_format)
+    notes = [f"{file}: characters unknown to the model are left out: {unknown[:8]}"]
+    tokens = np.array(ids, dtype=np.uint32)
+    return EvaluationText(file, tokens, tuple(notes if unknown else ()))
+
+
+def _dataset_text(loaded: LoadedModel, data: str | Path | None) -> EvaluationText:
+    name = data or loaded.about["data"].get("folder")
+    dataset = open_dataset(find_dataset(None if name is None else str(name)))
+    if dataset.tokenizer.to_dict() != loaded.tokenizer.to_dict():
+        raise CheckpointError(
+            f"{loaded.path} was not trained with the tokenizer of {dataset.folder} "
+            f"({dataset.tokenizer.name})",
+            "name its own data with --data, or a text file",
+        )
+    return EvaluationText(dataset.folder, dataset.val, dataset.notes)

@@ -1,0 +1,70 @@
+"""How the next token is drawn from a model's logits. Nothing here knows a model or a text.
+
+Shape letters: V vocabulary.
+"""
+
+from collections.abc import Set
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from nanogpt_cli.config import SampleConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token that was drawn, and what the model thought of it and of the others."""
+
+    id: int
+    logits: Tensor = field(repr=False, compare=False)
+    """Of the vocabulary (V,), as the model gave them; what follows is computed when asked for."""
+
+    @property
+    def logprob(self) -> float:
+        """The log-probability of this token in nats: the model's, whatever the temperature."""
+        return float(self.logits.log_softmax(-1)[self.id])
+
+    def alternatives(self, count: int) -> list[tuple[int, float]]:
+        """Return the ``count`` likeliest tokens with their log-probabilities, best first."""
+        best = self.logits.log_softmax(-1).topk(min(count, self.logits.numel()))
+        return list(zip(best.indices.tolist(), best.values.tolist(), strict=True))
+
+
+def probabilities(logits: Tensor, config: SampleConfig, seen: Set[int] = frozenset()) -> Tensor:
+    """Return the probabilities (V,) that the next token is drawn from, for logits (V,).
+
+    Temperature 0 gives everything to the likeliest token. A top_k beyond the vocabulary takes all.
+    The repeat penalty applies to the ids that were ``seen``.
+    """
+    if config.repeat_penalty != 1.0 and seen:
+        # Keskar et al. 2019: whatever the sign, the logit goes down
+        at = torch.tensor(sorted(seen), device=logits.device)
+        old = logits[at]
+        logits = logits.clone()
+        logits[at] = torch.where(old > 0, old / config.repeat_penalty, old * config.repeat_penalty)
+    if config.temperature == 0:
+        return torch.zeros_like(logits).scatter(0, logits.argmax(keepdim=True), 1.0)
+    # the likeliest stays at 0 however small the temperature; float64 has room for 1e-300
+    logits = ((logits - logits.max()).double() / config.temperature).float()
+    if config.top_k < logits.numel():
+        kth = logits.topk(config.top_k).values[-1]
+        logits = logits.masked_fill(logits < kth, -torch.inf)
+    probs = logits.softmax(-1)
+    if config.top_p < 1:
+        # Holtzman et al. 2020: the smallest set of likeliest tokens with that mass
+        ranked, order = probs.sort(descending=True)
+        ranked[ranked.cumsum(0) - ranked >= config.top_p] = 0.0
+        probs = torch.zeros_like(probs).scatter(0, order, ranked)
+        probs = probs / probs.sum()
+    return probs
+
+
+def sampling_generator(seed: int | None) -> torch.Generator:
+    """Return a generator for drawing tokens: seeded, or different each time."""
+    generator = torch.Generator()
+    if seed is None:
+        generator.seed()
+    else:
+        generator.manual_seed(seed)
+    return generator

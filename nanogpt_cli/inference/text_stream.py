@@ -1,0 +1,68 @@
+"""From tokens as they come to text that can be shown. Nothing here knows a model."""
+
+import codecs
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
+
+from nanogpt_cli.tokenizer.load import Tokenizer
+
+
+class TextStream:
+    """Turns tokens into text as they come, and finds the end of the reply.
+
+    An incomplete UTF-8 character waits for its other bytes, and what may be the beginning of a stop
+    string waits until it is clear.
+    """
+
+    def __init__(
+        self, tokenizer: Tokenizer, stop_ids: Set[int], stop_strings: Sequence[str] = ()
+    ) -> None:
+        self._tokenizer, self._stop_ids, self._stop_strings = tokenizer, stop_ids, stop_strings
+        self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
+        self._pending = ""
+        self.stopped = False
+
+    def push(self, token: int) -> str:
+        """Take one token; return the text that can be shown now."""
+        if token in self._stop_ids:
+            return self.finish(stopped=True)
+        self._pending += self._utf8.decode(self._tokenizer.token_bytes(token))
+        ends = [at for s in self._stop_strings if (at := self._pending.find(s)) >= 0]
+        if ends:
+            self._pending = self._pending[: min(ends)]
+            return self.finish(stopped=True)
+        held = max((_overlap(self._pending, s) for s in self._stop_strings), default=0)
+        return self._release(len(self._pending) - held)
+
+    def finish(self, stopped: bool = False) -> str:
+        """End the text; return what was held back."""
+        self.stopped = stopped
+        if not stopped:
+            self._pending += self._utf8.decode(b"", final=True)
+        return self._release(len(self._pending))
+
+    def _release(self, count: int) -> str:
+        text, self._pending = self._pending[:count], self._pending[count:]
+        return text
+
+
+def _overlap(text: str, stop: str) -> int:
+    """Return how many characters at the end of ``text`` begin ``stop``."""
+    longest = min(len(text), len(stop) - 1)
+    return next((n for n in range(longest, 0, -1) if text.endswith(stop[:n])), 0)
+
+
+@dataclass
+class Reply:
+    """A reply so far."""
+
+    text: str = ""
+    tokens: int = 0
+    seconds: float = 0.0
+    stop_reason: str = "length"
+    """``stop`` at an end tag, ``length`` at max_tokens, ``interrupted`` by the user."""
+
+    @property
+    def tokens_per_sec(self) -> float | None:
+        """Tokens per second, reading of the prompt included."""
+        return self.tokens / self.seconds if self.seconds > 0 else None

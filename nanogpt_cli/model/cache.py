@@ -1,0 +1,161 @@
+"""Keys and values already computed: a row per sequence, each with its own length.
+
+The model calls ``start``, ``extend`` in every layer and ``advance``; whoever decodes resets,
+truncates and selects rows between two calls. Nothing here knows what is in a block.
+
+Shape letters: B rows, T new tokens, S slots that can be attended to, H heads, D head size, L
+layers, N new tokens of all rows, padding left out.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from nanogpt_cli.config import ModelConfig
+
+
+class KVCache:
+    """The keys and values of the tokens seen so far, so that each token is computed once.
+
+    Rows of the same length that receive as many tokens take a path without gathering, and need no
+    mask of their own. What lies in a row's slots from its length on has no meaning, but must be
+    finite before other rows reach further: nan times a weight of 0 is nan.
+    """
+
+    def __init__(
+        self, keys: Tensor, values: Tensor, ids: Tensor, lengths: Tensor, finite: Tensor
+    ) -> None:
+        self.keys, self.values = keys, values  # L, B, H, block_size, D
+        self._ids = ids  # B, block_size
+        self.lengths = lengths
+        """How many tokens each row holds (B,), on the CPU."""
+        self._finite = finite  # B, how many of a row's slots have been written to, on the CPU
+        self._ends = lengths  # B, the lengths after the tokens being computed
+        self._span = 0  # S
+        self._places: tuple[Tensor, Tensor, Tensor] | None = None  # N each: row, token, slot
+
+    @classmethod
+    def empty(cls, config: ModelConfig, rows: int, like: Tensor) -> "KVCache":
+        """Return a cache of empty rows, with the device and type of ``like``."""
+        size = config.n_embd // config.n_head
+        shape = (config.n_layer, rows, config.n_head, config.block_size, size)  # L, B, H, S, D
+        # not filled: a context costs memory only as far as it is used
+        keys = torch.empty(shape, device=like.device, dtype=like.dtype)
+        ids = torch.empty(rows, config.block_size, device=like.device, dtype=torch.long)
+        lengths, finite = torch.zeros(2, rows, dtype=torch.long, device="cpu")
+        return cls(keys, torch.empty_like(keys), ids, lengths, finite)
+
+    @property
+    def rows(self) -> int:
+        """How many sequences there is room for."""
+        return len(self.lengths)
+
+    # --- between two calls of the model -------------------------------------------------------
+
+    def truncate(self, row: int, length: int) -> None:
+        """Forget what a row holds from ``length`` on; other rows are not touched."""
+        held = int(self.lengths[row])
+        if not 0 <= length <= held:
+            raise ValueError(f"row {row} holds {held} tokens, not {length}")
+        self.lengths[row] = length
+        for part in (self.keys, self.values):
+            part[:, row, :, length:held] = 0  # also what overflowed, which would spread
+
+    def row(self, row: int) -> "KVCache":
+        """Return one row as a cache of its own, on the same memory."""
+        one = slice(row, row + 1)
+        return KVCache(
+            self.keys[:, one],
+            self.values[:, one],
+            self._ids[one],
+            self.lengths[one],
+            self._finite[one],
+        )
+
+    def select(self, rows: Sequence[int | None]) -> "KVCache":
+        """Return a copy with these rows, in this order; None is an empty row, and one may repeat.
+
+        Drops, reorders, duplicates or adds rows.
+        """
+        shape = list(self.keys.shape)
+        shape[1] = len(rows)
+        keys, values = self.keys.new_empty(shape), self.values.new_empty(shape)
+        ids = self._ids.new_empty(len(rows), shape[3])
+        lengths, finite = torch.zeros(2, len(rows), dtype=torch.long)
+        for new, old in enumerate(rows):
+            if old is None:
+                continue
+            length = int(self.lengths[old])
+            keys[:, new, :, :length] = self.keys[:, old, :, :length]
+            values[:, new, :, :length] = self.values[:, old, :, :length]
+            ids[new, :length] = self._ids[old, :length]
+            lengths[new] = finite[new] = length
+        return KVCache(keys, values, ids, lengths, finite)
+
+    # --- during a call of the model -----------------------------------------------------------
+
+    def start(self, T: int, counts: Tensor | None) -> tuple[Tensor, int, bool]:
+        """Begin a call with T new tokens a row, ``counts`` (B,) of them valid, all by default.
+
+        Returns the tokens' positions (B, T), or (1, T) where all rows are alike; S, how many slots
+        can be attended to; and whether rows are alike: each row's tokens are the last T of S.
+        Raises ValueError where a row would exceed block_size.
+        """
+        block_size = self.keys.size(3)
+        new = torch.full_like(self.lengths, T) if counts is None else counts.to("cpu", torch.long)
+        if not 0 <= int(new.min()) <= int(new.max()) <= T:
+            raise ValueError(f"counts {new.tolist()} are not between 0 and {T}")
+        self._ends = self.lengths + new
+        self._span = max(1, int(self._ends.max()))
+        if self._span > block_size:
+            raise ValueError(f"{self._span} tokens do not fit a block_size of {block_size}")
+        device, first = self.keys.device, int(self.lengths[0])
+        if bool((self.lengths == first).all()) and bool((new == T).all()):
+            self._places = None
+            return torch.arange(first, first + T, device=device)[None], self._span, True
+        self._fill(self._span)
+        steps = torch.arange(T)
+        at = self.lengths[:, None] + steps  # B, T
+        rows, tokens = (steps < new[:, None]).nonzero(as_tuple=True)  # N
+        self._places = rows.to(device), tokens.to(device), at[rows, tokens].to(device)
+        at = at.clamp(max=block_size - 1)  # padding may reach past the end
+        return at.to(device), self._span, False
+
+    def _fill(self, span: int) -> None:
+        """Put zeros where a row was never written to, so that it can be read and masked."""
+        for row, written in enumerate(self._finite.tolist()):
+            if written < span:
+                self.keys[:, row, :, written:span] = 0
+                self.values[:, row, :, written:span] = 0
+                self._finite[row] = span
+
+    def extend(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Store new keys and values (B, H, T, D) of ``layer``; return those of all S slots."""
+        for part, new in ((self.keys[layer], k), (self.values[layer], v)):
+            if self._places is None:
+                part[:, :, self._span - new.size(2) : self._span] = new
+            else:
+                rows, tokens, slots = self._places
+                part[rows, :, slots] = new[rows, :, tokens].to(part.dtype)  # N, H, D
+        return self.keys[layer, :, :, : self._span], self.values[layer, :, :, : self._span]
+
+    def extend_ids(self, idx: Tensor, before: int) -> Tensor:
+        """Store new ids (B, T); return them after up to ``before`` earlier ones of their row.
+
+        (B, up to before + T), with -1 where a row has no earlier token.
+        """
+        if self._places is None:
+            first = self._span - idx.size(1)
+            self._ids[:, first : self._span] = idx
+            return self._ids[:, max(0, first - before) : self._span]
+        rows, tokens, slots = self._places
+        self._ids[rows, slots] = idx[rows, tokens]
+        at = (self.lengths[:, None] + torch.arange(-before, 0)).to(idx.device)  # B, before
+        earlier = self._ids.gather(1, at.clamp(min=0)).masked_fill(at < 0, -1)
+        return torch.cat((earlier, idx), dim=1)
+
+    def advance(self) -> None:
+        """End a call: the new tokens are held from now on. An interrupted call holds none."""
+        self.lengths.copy_(self._ends)
+        self._finite.copy_(torch.maximum(self._finite, self._ends))

@@ -1,0 +1,217 @@
+"""Byte pair encoding: GPT-2's merges, merges learned from a text, cl100k_base and o200k_base.
+
+GPT-2's merge table is part of the package, so only cl100k_base and o200k_base need the network or
+tiktoken's cache. tiktoken encodes and rustbpe learns; both are imported when first needed.
+"""
+
+import base64
+import binascii
+import lzma
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from importlib import resources
+from itertools import pairwise
+from typing import Any, Self
+
+from nanogpt_cli.errors import DataError, UsageError
+from nanogpt_cli.text import valid_text
+from nanogpt_cli.tokenizer.base import (
+    END_OF_TEXT,
+    MAX_VOCAB,
+    TokenizerKind,
+    Vocabulary,
+    corrupt,
+    text_field,
+)
+
+PATTERNS: Mapping[str, str] = {
+    "gpt2": r"""'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s""",
+    "rustbpe": (
+        r"""'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}"""
+        r"""| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+"""
+    ),
+    "cl100k_base": (
+        r"""'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+"""
+        r"""| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s"""
+    ),
+    "o200k_base": (
+        r"""[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"""
+        r"""|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?"""
+        r"""|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"""
+    ),
+}
+"""How text is cut into words before merging. A checkpoint may name no other pattern: an untrusted
+regular expression can hang the program."""
+
+_LONG_WHITESPACE = 16_384
+"""Characters of white space in a row that the regular expression engine can match."""
+
+_TRAINING_BUFFER = 32
+"""Texts that rustbpe takes at a time, which bounds its memory."""
+
+
+class BPETokenizer(Vocabulary):
+    """Byte pair encoding: ``tokens`` in the order in which their merges are made, run by tiktoken.
+
+    Sennrich et al. 2016, https://arxiv.org/abs/1508.07909, over bytes as in GPT-2.
+    """
+
+    def __init__(
+        self, name: str, tokens: Sequence[bytes], pattern: str, special_tokens: Mapping[str, int]
+    ) -> None:
+        import tiktoken
+
+        super().__init__(name, tokens, special_tokens)
+        self._tokens = tokens
+        self._pattern = pattern
+        self._encoding = tiktoken.Encoding(
+            name,
+            pat_str=pattern,
+            mergeable_ranks={token: i for i, token in enumerate(tokens)},
+            special_tokens=self.special_tokens,
+        )
+
+    def encode(self, text: str) -> list[int]:
+        """Cut the text into words by the pattern, then merge bytes within each."""
+        ids: list[int] = []
+        for piece in _split_long_whitespace(text):
+            ids += self._encoding.encode_ordinary(piece)
+        return ids
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the tokens in order; GPT-2's are part of the package."""
+        if self.name == "gpt2":
+            return {"kind": "gpt2", "special_tokens": self.special_tokens}
+        return {
+            "kind": "bpe",
+            "name": self.name,
+            "pattern": self._pattern,
+            "ranks": " ".join(base64.b64encode(token).decode() for token in self._tokens),
+            "special_tokens": self.special_tokens,
+        }
+
+    def replace_special(self, special_tokens: Mapping[str, int]) -> Self:
+        """Keep the merges."""
+        return type(self)(self.name, self._tokens, self._pattern, special_tokens)
+
+
+def default_gpt2(special_tokens: Mapping[str, int] | None = None) -> BPETokenizer:
+    """Return GPT-2's tokenizer; by default its one special token is ``<|endoftext|>``, 50256."""
+    if special_tokens is None:
+        special_tokens = {END_OF_TEXT: 50256}
+    return BPETokenizer("gpt2", _gpt2_tokens(), PATTERNS["gpt2"], special_tokens)
+
+
+def train_bpe(texts: Iterable[str], size: int, special: Sequence[str] = ()) -> BPETokenizer:
+    """Learn a vocabulary of ``size`` ids from ``texts``: 256 bytes, merges and special tokens.
+
+    It comes out smaller where the text has too few different words. The same texts in the same
+    order always give the same tokens. Raises UsageError for a size that leaves no room.
+    """
+    import rustbpe
+
+    least = 256 + len(special)
+    if not least <= size <= MAX_VOCAB:
+        raise UsageError(
+            f"--tokenizer bpe:{size} is out of range",
+            f"N counts 256 bytes and {len(special)} special tokens: at least {least}, "
+            "for example bpe:2048",
+        )
+    trainer = rustbpe.Tokenizer()
+    pieces = (piece for text in texts for piece in _split_long_whitespace(valid_text(text)))
+    trainer.train_from_iterator(
+        pieces, size - len(special), buffer_size=_TRAINING_BUFFER, pattern=PATTERNS["rustbpe"]
+    )
+    tokens = [bytes(token) for token, _ in trainer.get_mergeable_ranks()]
+    name = f"bpe:{len(tokens) + len(special)}"
+    return BPETokenizer(name, tokens, PATTERNS["rustbpe"], {}).with_special(special)
+
+
+def public_encoding(name: str) -> BPETokenizer:
+    """Return cl100k_base or o200k_base from tiktoken's cache, or from the network.
+
+    Raises DataError where neither has it.
+    """
+    import tiktoken
+
+    try:
+        encoding = tiktoken.get_encoding(name)
+    except Exception as error:  # requests, the disk and tiktoken each have their own
+        raise DataError(
+            f"tiktoken cannot load {name}: {error}",
+            "set TIKTOKEN_CACHE_DIR to a folder that holds it, or choose a tokenizer that needs "
+            "no network: gpt2, char, byte, bpe:N",
+        ) from error
+    ranks = encoding._mergeable_ranks
+    special = {tag: encoding.encode_single_token(tag) for tag in encoding.special_tokens_set}
+    return BPETokenizer(name, sorted(ranks, key=ranks.__getitem__), PATTERNS[name], special)
+
+
+def _learn(texts: Iterable[str], argument: str, special: Sequence[str]) -> BPETokenizer:
+    if not argument.isdecimal():
+        raise UsageError(
+            f"--tokenizer bpe:{argument} does not name a size", "write for example bpe:2048"
+        )
+    return train_bpe(texts, int(argument), special)
+
+
+def _rebuild(content: Mapping[str, Any], special: Mapping[str, int]) -> BPETokenizer:
+    name, pattern = text_field(content, "name"), text_field(content, "pattern")
+    if not re.fullmatch(r"[\w.:-]{1,64}", name):
+        raise corrupt("its name is not a name")
+    if pattern not in PATTERNS.values():
+        raise corrupt("its pattern is not one that this version knows")
+    return BPETokenizer(name, _checked_tokens(text_field(content, "ranks")), pattern, special)
+
+
+def _rebuild_gpt2(content: Mapping[str, Any], special: Mapping[str, int]) -> BPETokenizer:
+    return default_gpt2(special)
+
+
+GPT2 = TokenizerKind(make=default_gpt2, rebuild=_rebuild_gpt2)
+BPE = TokenizerKind(learn=_learn, rebuild=_rebuild, argument="N")
+CL100K_BASE = TokenizerKind(make=partial(public_encoding, "cl100k_base"))
+O200K_BASE = TokenizerKind(make=partial(public_encoding, "o200k_base"))
+
+
+def _checked_tokens(ranks: str) -> list[bytes]:
+    """Check and decode base64 tokens in the order of their ids, separated by spaces."""
+    try:
+        tokens = [binascii.a2b_base64(token, strict_mode=True) for token in ranks.split(" ")]
+    except ValueError as error:
+        raise corrupt("its ranks are not base64") from error
+    known = set(tokens)
+    if len(known) != len(tokens) or len(tokens) > MAX_VOCAB or b"" in known:
+        raise corrupt("its ranks are not a set of tokens")
+    if not known.issuperset(bytes([i]) for i in range(256)):
+        raise corrupt("some bytes have no token")
+    return tokens
+
+
+def _gpt2_tokens() -> list[bytes]:
+    """Read GPT-2's 50,256 ordinary tokens, in the order of their ids, from the package's merges.
+
+    The file writes a byte as a printable character: itself where it is one, else 256 and up.
+    """
+    packed = resources.files("nanogpt_cli").joinpath("assets/gpt2_merges.txt.xz").read_bytes()
+    printable = [i for i in range(256) if chr(i).isprintable() and chr(i) != " "]
+    order = printable + [i for i in range(256) if i not in printable]
+    byte = {chr(i): bytes([i]) for i in printable}
+    byte |= {chr(256 + n): bytes([i]) for n, i in enumerate(order[len(printable) :])}
+    merges = lzma.decompress(packed).decode().splitlines()[1:]
+    return [bytes([i]) for i in order] + [
+        b"".join(byte[c] for c in merge if c != " ") for merge in merges
+    ]
+
+
+def _split_long_whitespace(text: str) -> list[str]:
+    """Cut inside long runs of white space, which overflow the regular expression engine's stack.
+
+    A run of twice the length fills a whole block of any grid, so most texts are not searched.
+    """
+    blocks = (text[i : i + _LONG_WHITESPACE] for i in range(0, len(text), _LONG_WHITESPACE))
+    if len(text) <= _LONG_WHITESPACE or not any(map(str.isspace, blocks)):
+        return [text]
+    cuts = [m.end() for m in re.finditer(rf"\s{{{_LONG_WHITESPACE}}}", text)]
+    return [text[start:end] for start, end in pairwise([0, *cuts, len(text)])]

@@ -1,0 +1,141 @@
+"""Evaluations during training: when, over which text, and what the model writes by then.
+
+Every process measures its share of the same windows. Their number is decided when the run is
+planned, in tokens: neither the batch size nor the memory changes which text a loss is over.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from nanogpt_cli.config import ModelConfig, SampleConfig, TrainConfig
+from nanogpt_cli.data.store import Dataset, Tokens
+from nanogpt_cli.evaluation.loss import Loss, evaluate_loss, token_byte_counts
+from nanogpt_cli.inference.engine import Decoder, stream_reply
+from nanogpt_cli.inference.sampling import sampling_generator
+from nanogpt_cli.inference.session import stops
+from nanogpt_cli.inference.text_stream import Reply
+from nanogpt_cli.training.clock import Clock
+from nanogpt_cli.training.guard import Guard
+from nanogpt_cli.training.parallel import Parallel
+from nanogpt_cli.training.recorder import Recorder
+from nanogpt_cli.training.run import Run
+from nanogpt_cli.training.state import TrainState
+
+EVALUATIONS = 10
+"""How many evaluations a run has where no interval is asked for."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What was measured at a step."""
+
+    train: Loss
+    val: Loss
+    best: bool
+    """Whether the validation loss is the lowest so far."""
+    sample: tuple[str, str] | None
+    """A prompt and how the model continued it; in the main process, where asked for."""
+
+
+class Evaluator:
+    """Measures fixed windows of both splits."""
+
+    def __init__(
+        self, run: Run, parallel: Parallel, clock: Clock, guard: Guard, recorder: Recorder
+    ) -> None:
+        self.dataset, self.model_config, self.config = run.dataset, run.model_config, run.config
+        self.parallel, self.clock, self.guard, self.recorder = parallel, clock, guard, recorder
+        self._byte_counts = token_byte_counts(run.dataset.tokenizer, run.model_config.vocab_size)
+        self._ended = 0.0
+        """Seconds of training at which the last evaluation of this process ended."""
+
+    def due(self, state: TrainState) -> bool:
+        """Whether to evaluate now: before the first step, at the end, and in between."""
+        config = self.config
+        if config.eval_only:
+            return True
+        if state.evaluated_at == state.step:
+            return False
+        if state.evaluated_at < 0 or self.clock.spent(state):
+            return True
+        if config.eval_interval:
+            return state.step % config.eval_interval == 0
+        if config.time:
+            rested = state.seconds - self._ended >= 10 * self.clock.evaluation_seconds
+            return rested and state.seconds / config.time * EVALUATIONS >= state.evaluations
+        return state.step % max(1, math.ceil(config.max_iters / EVALUATIONS)) == 0
+
+    def run(self, state: TrainState) -> Evaluation:
+        """Evaluate the model as it is now.
+
+        Raises StopRequestedError where a signal comes: the state is then as it was, and a resumed
+        run evaluates in its place. Raises DivergedError for a loss that is not finite.
+        """
+        limit = self._windows()
+        val = self._measure(state, self.dataset.val, limit)
+        self.guard.check_evaluation(state, val)
+        windows = max(1, val.tokens // self.model_config.block_size)
+        train = self._measure(state, self.dataset.train, limit or windows)
+        sample = None
+        if self.config.sample_tokens and self.parallel.is_main:
+            sample = write_sample(state, self.dataset, self.config, self.clock.signals.check)
+        best = val.per_token < state.best_val_loss
+        state.evaluated_at = state.step
+        state.evaluations += 1
+        state.evals_since_best = 0 if best else state.evals_since_best + 1
+        state.best_val_loss = min(state.best_val_loss, val.per_token)
+        return Evaluation(train, val, best, sample)
+
+    def ended(self, state: TrainState) -> None:
+        """Note that an evaluation is over, complete or not."""
+        self.clock.evaluated(state)
+        self._ended = state.seconds
+
+    def _windows(self) -> int | None:
+        """Return how many windows are measured; None is all."""
+        tokens = self.config.eval_tokens
+        return max(1, tokens // self.model_config.block_size) if tokens else None
+
+    def _measure(self, state: TrainState, tokens: Tokens, limit: int | None) -> Loss:
+        """Measure a text in float32, as `nanogpt eval` does."""
+
+        def advance(count: int) -> None:
+            if self.parallel.size == 1:  # several must leave a collective together
+                self.clock.signals.check()
+            self.recorder.evaluating(count)
+
+        return evaluate_loss(state.model, tokens, self._byte_counts, windows=limit, advance=advance)
+
+
+def write_sample(
+    state: TrainState, dataset: Dataset, config: TrainConfig, check: Callable[[], None]
+) -> tuple[str, str]:
+    """Let the model continue a fixed beginning of the validation text; return both.
+
+    ``check`` is called for each piece and may raise to stop.
+    """
+    tokenizer, chat = dataset.tokenizer, dataset.chat_format
+    prompt = _sample_prompt(dataset, state.model.config)
+    sampling = SampleConfig(max_tokens=config.sample_tokens)
+    stop_ids, stop_strings = stops(tokenizer, chat)
+    reply, generator = Reply(), sampling_generator(config.seed)
+    try:
+        for _ in stream_reply(
+            Decoder(state.model), tokenizer, prompt, sampling, reply,
+            stop_ids=stop_ids, stop_strings=stop_strings, generator=generator,
+        ):  # fmt: skip
+            check()
+    finally:
+        state.model.train()
+    return tokenizer.decode(prompt), reply.text
+
+
+def _sample_prompt(dataset: Dataset, config: ModelConfig) -> list[int]:
+    """Return a fixed beginning: a dialogue up to the bot's first turn, else a few tokens."""
+    ids = dataset.val[: config.block_size // 2 + 1].tolist()
+    if dataset.chat_format:
+        bot = dataset.tokenizer.special_tokens[dataset.chat_format.bot]
+        if bot in ids[:-1]:
+            return list(ids[: ids.index(bot) + 1])
+    return list(ids[: max(1, min(8, len(ids)))])

@@ -1,0 +1,156 @@
+"""Saving: when, what, and beside training; and taking a saved state over again."""
+
+import time
+from contextlib import ExitStack
+from dataclasses import asdict
+from types import TracebackType
+from typing import Any, Self
+
+import torch
+
+from nanogpt_cli.checkpoint.schema import Checkpoint
+from nanogpt_cli.config import parse_interval
+from nanogpt_cli.runs import BEST, LAST
+from nanogpt_cli.training.batches import Batches
+from nanogpt_cli.training.guard import Guard
+from nanogpt_cli.training.parallel import Parallel
+from nanogpt_cli.training.recorder import Recorder
+from nanogpt_cli.training.run import Run
+from nanogpt_cli.training.saver import Saver
+from nanogpt_cli.training.state import TrainState
+
+
+class Keeper:
+    """Saves nothing: for the processes that do not write, and for evaluations alone."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        return
+
+    def due(self, state: TrainState) -> bool:
+        """Whether to save the state now."""
+        return False
+
+    def save(self, state: TrainState) -> None:
+        """Save the state to continue from."""
+
+    def save_best(self, state: TrainState, val_loss: float) -> None:
+        """Save the model to use."""
+
+    def wait(self) -> None:
+        """Wait until all is on the disk."""
+
+
+class RunKeeper(Keeper):
+    """Saves ``ckpt.pt``, ``last.pt`` and the states kept beside it, while training goes on.
+
+    Raises MachineError where the disk refuses, at the next call.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        batches: Batches,
+        guard: Guard,
+        recorder: Recorder,
+        machine: dict[str, Any],
+    ) -> None:
+        self.run, self.batches, self.guard, self.recorder = run, batches, guard, recorder
+        self.machine = machine
+        self.saver = Saver(run.out_dir, run.config.keep)
+        self._interval = parse_interval(run.config.save_every)
+        self._saved_when = self._safe_when = 0.0
+        """When the last state was saved, and when the state was current that is surely on disk."""
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._stack.enter_context(self.saver)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+    def due(self, state: TrainState) -> bool:
+        """Whether to save now; with an interval of time, wait where the disk lags behind.
+
+        The first save comes before the first step: a killed run resumes from there, exactly. An
+        interval of time lasts until a save is on the disk, so that no more than that is ever lost.
+        """
+        steps, seconds = self._interval
+        lagging = self.saver.is_writing(LAST)
+        if state.saved_at == state.step or not (steps or seconds):
+            return False
+        if state.saved_at is None:
+            return True
+        if steps:
+            return state.step % steps == 0
+        now = time.perf_counter()
+        if lagging and now - self._safe_when > seconds:
+            self.saver.wait(LAST)
+            lagging = False
+        if lagging:
+            return False
+        self._safe_when = self._saved_when
+        return now - self._saved_when > seconds - min(1.5 * self.saver.seconds, seconds / 2)
+
+    def save(self, state: TrainState) -> None:
+        """Save the state to continue from. Raises DivergedError where a parameter is not finite."""
+        self._save(state, LAST, None, state.state_dict() | {"machine": self.machine})
+        self._saved_when = time.perf_counter()
+        if state.saved_at is None:
+            self._safe_when = self._saved_when
+        state.saved_at = state.step
+
+    def save_best(self, state: TrainState, val_loss: float) -> None:
+        """Save the model to use. Raises DivergedError where a parameter is not finite."""
+        self._save(state, BEST, val_loss, None)
+        self.recorder.event("checkpoint", step=state.step, file=BEST)
+
+    def wait(self) -> None:
+        """Wait until both files are on the disk."""
+        self.saver.wait(BEST, LAST)
+
+    def _save(
+        self,
+        state: TrainState,
+        name: str,
+        val_loss: float | None,
+        training: dict[str, Any] | None,
+    ) -> None:
+        self.guard.check_parameters(state)
+        dataset = self.run.dataset
+        checkpoint = Checkpoint(
+            config=self.run.model_config,
+            model=state.model.state_dict(),
+            tokenizer=dataset.tokenizer.to_dict(),
+            chat_format=dataset.chat_format.to_dict() if dataset.chat_format else None,
+            data={"folder": str(dataset.folder), "fingerprint": dataset.fingerprint},
+            train_config=asdict(self.batches.config),
+            step=state.step,
+            val_loss=val_loss,
+            training=training,
+        )
+        self.saver.save(name, checkpoint, first=self.recorder.sync)
+
+
+def describe_machine(parallel: Parallel, dtype: torch.dtype) -> dict[str, Any]:
+    """Return what the rounding of a result depends on, beside the settings."""
+    return {
+        "torch": str(torch.__version__),
+        "threads": torch.get_num_threads(),
+        "processes": parallel.size,
+        "device": parallel.device.type,
+        "dtype": str(dtype).removeprefix("torch."),
+    }

@@ -1,0 +1,180 @@
+"""What a run writes down and tells: metrics.jsonl and the reporter.
+
+``Recorder`` ignores everything, which is what all processes but the main one want.
+"""
+
+import platform
+import time
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from nanogpt_cli import __version__
+from nanogpt_cli.config import TrainConfig
+from nanogpt_cli.evaluation.loss import Loss
+from nanogpt_cli.logs.metrics import MetricsLog
+from nanogpt_cli.training.reporter import EvalReport, Reporter, StepReport
+from nanogpt_cli.training.run import Outcome, Run
+from nanogpt_cli.training.state import TrainState
+
+
+class Recorder:
+    """Ignores what happens."""
+
+    def started(self, run: Run, state: TrainState, machine: dict[str, Any]) -> None:
+        """The model is built; what follows is training."""
+
+    def ready(self, run: Run, state: TrainState, device: torch.device) -> None:
+        """All is set up for the first step."""
+
+    def evaluating(self, tokens: int) -> None:
+        """So many more tokens of an evaluation are done."""
+
+    def evaluated(self, state: TrainState, train: Loss, val: Loss, best: bool) -> None:
+        """An evaluation is complete."""
+
+    def sampled(self, state: TrainState, prompt: str, text: str) -> None:
+        """The model has written a text."""
+
+    def stepping(self, state: TrainState) -> None:
+        """An optimizer step begins."""
+
+    def stepped(
+        self, state: TrainState, loss: float, norm: float, lr: float, progress: float
+    ) -> None:
+        """An optimizer step is done."""
+
+    def event(self, name: str, **fields: Any) -> None:
+        """Something else has happened that belongs in the log."""
+
+    def note(self, text: str) -> None:
+        """There is something for the user to read."""
+
+    def sync(self) -> None:
+        """All that was recorded must be on the disk."""
+
+    def ended(self, outcome: Outcome) -> None:
+        """The run is over."""
+
+    def close(self) -> None:
+        """Nothing more will be recorded."""
+
+
+class RunRecorder(Recorder):
+    """Writes metrics.jsonl, unless there is no log, and tells the reporter."""
+
+    def __init__(self, log: MetricsLog | None, reporter: Reporter, config: TrainConfig) -> None:
+        self.log, self.reporter, self.config = log, reporter, config
+        self._since: tuple[float, int] | None = None
+        """When, and at how many tokens, the stretch began that the rate is measured over."""
+
+    def started(self, run: Run, state: TrainState, machine: dict[str, Any]) -> None:
+        """Write the log's first line."""
+        data = {
+            "folder": str(run.dataset.folder),
+            "fingerprint": run.dataset.fingerprint,
+            "train_tokens": len(run.dataset.train),
+            "val_tokens": len(run.dataset.val),
+            "tokenizer": run.dataset.tokenizer.name,
+        }
+        versions = {
+            "nanogpt": __version__,
+            "torch": str(torch.__version__),
+            "python": platform.python_version(),
+        }
+        self._write(
+            "run",
+            step=state.step,
+            model=asdict(run.model_config),
+            config=asdict(self.config),
+            parameters=state.model.parameter_count(),
+            data=data,
+            machine={**machine, "system": platform.platform()},
+            versions=versions,
+        )
+
+    def ready(self, run: Run, state: TrainState, device: torch.device) -> None:
+        """Tell the reporter."""
+        self.reporter.start(run, state.model, device)
+
+    def evaluating(self, tokens: int) -> None:
+        """Tell the reporter; the rate of training is measured anew afterwards."""
+        self._since = None
+        self.reporter.evaluating(tokens)
+
+    def evaluated(self, state: TrainState, train: Loss, val: Loss, best: bool) -> None:
+        """Write the losses."""
+        bpb = val.bits_per_byte
+        self._write(
+            "eval",
+            step=state.step,
+            time=round(state.seconds, 3),
+            tokens=state.tokens,
+            train_loss=train.per_token,
+            val_loss=val.per_token,
+            bits_per_byte=bpb,
+            val_tokens=val.tokens,
+        )
+        report = EvalReport(state.step, train.per_token, val.per_token, bpb, best)
+        self.reporter.evaluation(report)
+
+    def sampled(self, state: TrainState, prompt: str, text: str) -> None:
+        """Write the text."""
+        self._write("sample", step=state.step, prompt=prompt, text=text)
+        self.reporter.sample(state.step, prompt, text)
+
+    def stepping(self, state: TrainState) -> None:
+        """Begin to measure the rate, after an evaluation or a line of the log."""
+        if self._since is None:
+            self._since = time.perf_counter(), state.tokens
+
+    def stepped(
+        self, state: TrainState, loss: float, norm: float, lr: float, progress: float
+    ) -> None:
+        """Tell the reporter of each step, and write every ``log_interval``-th."""
+        assert self._since is not None
+        begun, tokens = self._since
+        rate = (state.tokens - tokens) / (time.perf_counter() - begun)
+        report = StepReport(state.step, loss, lr, norm, rate, progress, state.seconds)
+        self.reporter.step(report)
+        if state.step % self.config.log_interval == 0:
+            self._since = None
+            self._write(
+                "train",
+                step=state.step,
+                time=round(state.seconds, 3),
+                tokens=state.tokens,
+                loss=loss,
+                lr=lr,
+                grad_norm=norm,
+                tokens_per_sec=round(rate, 1),
+            )
+
+    def event(self, name: str, **fields: Any) -> None:
+        """Write a line of its own."""
+        self._write(name, **fields)
+
+    def note(self, text: str) -> None:
+        """Tell the reporter."""
+        self.reporter.note(text)
+
+    def sync(self) -> None:
+        """Wait for the disk."""
+        if self.log:
+            self.log.sync()
+
+    def ended(self, outcome: Outcome) -> None:
+        """Write the last line."""
+        seconds = round(outcome.seconds, 3)
+        self._write("end", step=outcome.step, time=seconds, reason=outcome.reason)
+        self.sync()
+
+    def close(self) -> None:
+        """Close the log."""
+        if self.log:
+            self.log.close()
+
+    def _write(self, event: str, **fields: Any) -> None:
+        if self.log:
+            self.log.write(event, **fields)

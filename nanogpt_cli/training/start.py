@@ -1,0 +1,114 @@
+"""The checkpoint that a run starts from: found, compared with what was asked for, and adapted."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from nanogpt_cli.checkpoint.load import load_checkpoint
+from nanogpt_cli.checkpoint.schema import HEAD, WTE, Checkpoint
+from nanogpt_cli.config import ModelConfig, config_fields, flag
+from nanogpt_cli.data.store import Dataset
+from nanogpt_cli.errors import CheckpointError, UsageError
+from nanogpt_cli.files import stamp
+from nanogpt_cli.model.positions import crop_tables
+from nanogpt_cli.runs import LAST, RUNS, find_checkpoint, saved_states
+
+_DOWNLOADS = ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")
+"""What nanoGPT's --init-from takes from the network."""
+
+
+def initial_checkpoint(init_from: str) -> Checkpoint | None:
+    """Return the checkpoint that ``--init-from`` names, or None for scratch.
+
+    Raises UsageError for a model that would have to be downloaded, and CheckpointError.
+    """
+    if init_from == "scratch":
+        return None
+    if init_from in _DOWNLOADS and not (Path(init_from).exists() or (RUNS / init_from).exists()):
+        raise UsageError(
+            f"--init-from {init_from} would download parameters, and nanogpt opens no connection",
+            "download the model's folder (config.json, model.safetensors) and name that folder",
+        )
+    return load_checkpoint(find_checkpoint(init_from))
+
+
+def last_good_state(path: Path, notes: list[str]) -> tuple[Path, Checkpoint, object]:
+    """Load a state to resume from; where it is damaged, the newest sound one of its folder.
+
+    Returns its path, what it holds, and the file's stamp. Raises CheckpointError where there is
+    none.
+    """
+    others = saved_states(path.parent) if path.name == LAST else []
+    first: CheckpointError | None = None
+    for candidate in others or [path]:
+        was = stamp(candidate)
+        try:
+            start = load_checkpoint(candidate)
+        except CheckpointError as error:
+            first = first or error
+            continue
+        if first:
+            notes.append(f"{first.message}; resuming from {candidate}, the last good one")
+        return candidate, start, was
+    assert first is not None
+    raise first
+
+
+def refuse_differences(
+    path: Path, start: Checkpoint, asked: Mapping[str, Any], data: Dataset, free: set[str]
+) -> None:
+    """Raise CheckpointError where what was asked for, or the data, contradicts a checkpoint."""
+    shape = asked.keys() & config_fields(ModelConfig).keys() - free
+    differences = [
+        f"{flag(name)} {asked[name]}, the checkpoint has {getattr(start.config, name)}"
+        for name in sorted(shape)
+        if getattr(start.config, name) != asked[name]
+    ]
+    if data.tokenizer.vocab_size > start.config.vocab_size:
+        differences.append(
+            f"the data has {data.tokenizer.vocab_size} tokens, the model {start.config.vocab_size}"
+        )
+    elif start.tokenizer is not None and not extends(data, start):
+        differences.append(f"the data's tokenizer, {data.tokenizer.name}, is another one")
+    if differences:
+        raise CheckpointError(
+            f"{path} does not fit: {'; '.join(differences)}",
+            "leave those flags out, or train from scratch",
+        )
+
+
+def extends(data: Dataset, start: Checkpoint) -> bool:
+    """Whether the data's tokenizer is the checkpoint's, perhaps with more special tokens."""
+    if start.tokenizer is None:
+        return False
+    old, new = start.tokenizer, data.tokenizer.to_dict()
+    return (
+        old | {"special_tokens": None} == new | {"special_tokens": None}
+        and old["special_tokens"].items() <= new["special_tokens"].items()
+    )
+
+
+def grown(start: Checkpoint, more: int) -> Checkpoint:
+    """Return a checkpoint with ``more`` tokens, each the mean of all (Hewitt 2021)."""
+    tables = {
+        name: torch.cat([old, old.mean(0, keepdim=True).expand(more, -1)])
+        for name in (WTE, HEAD)
+        for old in [start.model[name]]
+    }
+    config = replace(start.config, vocab_size=start.config.vocab_size + more)
+    return replace(start, config=config, model=start.model | tables)
+
+
+def cropped(start: Checkpoint, config: ModelConfig) -> Checkpoint:
+    """Cut the position tables of a checkpoint down to a shorter block. Raises CheckpointError."""
+    block = config.block_size
+    if block > start.config.block_size:
+        raise CheckpointError(
+            f"--block-size {block} is more than the checkpoint's {start.config.block_size}",
+            "leave --block-size out",
+        )
+    model = crop_tables(start.config, start.model, block)
+    return replace(start, config=config, model=model)

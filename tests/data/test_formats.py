@@ -1,0 +1,231 @@
+"""What each format makes of a file, how it is recognised, and formats from outside."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+
+import pytest
+from datasets import CHAT, PROSE, documents, meta, run, write
+
+from nanogpt_cli.data.formats.base import Format, Piece, Report, document
+from nanogpt_cli.data.sources import find_sources, read_pieces
+from nanogpt_cli.errors import DataError, UsageError
+from nanogpt_cli.registry import FORMATS
+
+
+def read(name: str, content: str) -> tuple[str, list[str]]:
+    """Read a file whose format is recognised; return its pieces as one text, and the notes."""
+    report = Report()
+    with ExitStack() as stack:
+        sources, _ = find_sources([write(name, content)], "auto", stack)
+    shown = "".join(
+        "|" if p is None else p if isinstance(p, str) else f"{p.role}:{p.text};"
+        for p in read_pieces(sources, report=report)
+    )
+    return shown, report.notes()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.jsonl", '{"text": "One."}\n\n{"text": "Two.", "id": 3}\n', "One.|Two.|"),
+        (
+            "a.jsonl",
+            '{"messages": [{"role": "system", "content": "Be kind."},'
+            '{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yo"}]}\n'
+            '[{"role": "human", "content": "A"}, {"role": "bot", "content": "B"}]\n',
+            "human:Be kind.\n\nHi;bot:Yo;|human:A;bot:B;|",
+        ),
+        (
+            "a.jsonl",
+            '{"prompt": "P", "completion": "C"}\n{"question": "Q", "answer": "A"}\n'
+            '{"conversations": [{"from": "human", "value": "H"}, {"from": "gpt", "value": "G"}]}',
+            "human:P;bot:C;|human:Q;bot:A;|"
+            "human:H;bot:G;|",
+        ),
+        ("a.csv", 'id,text\n1,"One, ""two"".\nThree"\n2,Four\n', 'One, "two".\nThree|Four|'),
+        ("a.csv", "text\nRoses\nViolets\n", "Roses|Violets|"),
+        ("a.csv", "\n\nText\n\nRoses, red\n\n", "Roses, red|"),
+        (
+            "a.tsv",
+            "Question\tAnswer\nHow?\tSo.\nWhy?\tWell, ...\n",
+            "human:How?;bot:So.;|human:Why?;bot:Well, ...;|",
+        ),
+        ("a.csv", "text;n\nOne;1\nTwo;2\n", "One|Two|"),
+    ],
+)  # fmt: skip
+def test_records(name: str, content: str, expected: str) -> None:
+    assert read(name, content) == (expected, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.jsonl", '{"text": "One."}\n{"text": 3}\n', "line 2"),
+        ("a.jsonl", "{nonsense", "line 1"),
+        ("a.jsonl", '{"messages": [{"content": "x"}]}', "line 1"),
+        ("a.jsonl", '{"messages": [{"role": ["user"], "content": "x"}]}', "line 1"),
+        ("a.jsonl", '{"messages": [{"role": "user"}]}', "line 1"),
+        ("a.jsonl", '{"messages": [{"role": "user", "content": 3}]}', "line 1"),
+        ("a.jsonl", '{"title": null}', "line 1"),
+        ("a.jsonl", '"just a text"', "line 1"),
+        ("a.csv", "a,b\n1,2\n", "a, b"),
+    ],
+)
+def test_records_without_text_or_turns_are_refused(name: str, content: str, message: str) -> None:
+    with pytest.raises(DataError, match=message) as error:
+        run(write(name, content))
+    assert name in error.value.message
+
+
+def test_messages_that_cannot_be_used_are_left_out_and_counted() -> None:
+    user, bot = '{"role": "user", "content": "Hi"}', '{"role": "assistant", "content": "Yo"}'
+    call = '{"role": "assistant", "content": null}'
+    called = '{"role": "assistant", "tool_calls": []}'
+    tool = '{"role": "tool"}'
+    unknown = '{"from": "\\u001b[31m", "value": "x"}'
+    content = (
+        f'{{"messages": [{user}, {call}, {called}, {tool}, {bot}, {tool}]}}\n[{unknown}, {user}]\n'
+    )
+    assert read("a.jsonl", content) == (
+        "human:Hi;bot:Yo;|human:Hi;|",
+        [
+            "2 messages without content were left out",
+            "2 messages of role tool were left out",
+            "1 message of role \\x1b[31m was left out",
+        ],
+    )
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        '{"messages": [{"role": "tool", "content": "x"}]}',
+        '{"messages": []}',
+        "[]",
+        '{"text": null}',
+        '{"text": " "}',
+        '{"prompt": null, "completion": ""}',
+    ],
+)
+def test_records_without_text_are_skipped_and_counted(record: str) -> None:
+    shown, notes = read("a.jsonl", f'{{"text": "One."}}\n{record}\n{record}\n')
+    assert shown == "One.|"
+    assert notes[-1] == "2 records without text were left out"
+
+
+def test_many_unknown_roles_are_counted_together() -> None:
+    messages = ", ".join(f'{{"role": "r{i}", "content": "x"}}' for i in range(100))
+    notes = read("a.jsonl", f'[{messages}]\n{{"text": "One."}}')[1]
+    assert notes[7] == "1 message of role r7 was left out"
+    assert notes[8:] == [
+        "92 messages of other roles were left out",
+        "1 record without text was left out",
+    ]
+
+
+def test_a_row_without_text_is_left_out_and_counted() -> None:
+    """It must not become a document of its id."""
+    left_out = "rows without text were left out"
+    assert read("a.csv", "id,text\n17,One\n18,\n\n19\n20,  \n") == ("One|", [f"3 {left_out}"])
+    content = "human,bot\nHi,Yo\n,\n,Yes\n"
+    assert read("b.csv", content) == (
+        "human:Hi;bot:Yo;|bot:Yes;|",
+        ["1 row without text was left out"],
+    )
+
+
+@pytest.mark.parametrize("first", ["Roses are red", '"Roses, red"', "Roses are red, my dear"])
+def test_one_column_without_a_header_loses_no_line(first: str) -> None:
+    if first.count(",") and not first.startswith('"'):
+        with pytest.raises(DataError, match="neither a column text"):
+            read("a.csv", first + "\nViolets\n")
+        return
+    assert read("a.csv", first + "\nViolets, blue\n") == (
+        first.strip('"') + "|Violets, blue|",
+        [],
+    )
+
+
+@pytest.mark.parametrize("name", ["poem", "Comment_1"])
+def test_a_first_line_that_may_be_a_header_is_noted(name: str) -> None:
+    shown, (note,) = read("a.csv", f"{name}\nRoses\n")
+    assert shown == f"{name}|Roses|"
+    assert note == f"a.csv: its first line, {name}, is read as text; to name the column, write text"
+
+
+def test_a_column_with_a_known_name_is_a_header() -> None:
+    assert read("a.csv", "prompt\nRoses\n") == ("Roses|", [])
+
+
+def test_what_is_left_out_of_a_dialogue_is_counted() -> None:
+    content = "who?\n<human>a\n<bot>b<endOfText>\n<human> <endOfText>\n<human>c\n\n<bot>d"
+    shown, notes = read("a.txt", content)
+    assert shown == "human:a;bot:b;human:c;|bot:d;|"
+    assert notes == [
+        "3 turns without an end tag were closed at the next tag",
+        "1 empty turn was left out",
+        "1 stretch of text outside of all turns was left out",
+    ]
+
+
+def test_text_and_dialogue_together() -> None:
+    write("in/a.txt", PROSE)
+    write("in/b.txt", CHAT)
+    write("in/c.jsonl", '{"text": "A line."}')
+    run("in", tokenizer="byte")
+    assert meta()["documents"] == 42
+    assert meta()["chat_format"] is not None
+
+
+def test_tags_in_the_middle_of_prose_do_not_make_a_dialogue() -> None:
+    run(write("a.txt", PROSE + "The tag <human> opens a turn.\n"), tokenizer="byte")
+    assert meta()["chat_format"] is None
+
+
+# A format from outside of the package
+
+
+def _sniff(head: str) -> bool:
+    return head.startswith("%verses")
+
+
+def _read(chunks: Iterable[str], name: str, report: Report) -> Iterator[Piece]:
+    """Read a document per line."""
+    for line in "".join(chunks).splitlines():
+        if not line.startswith("%"):
+            yield from document([line])
+        else:
+            report.add("line of markup was left out", "lines of markup were left out")
+
+
+@pytest.fixture
+def verses() -> Iterator[None]:
+    FORMATS.register("verses", Format("verses", (".verse",), _sniff, _read))
+    yield
+    FORMATS.unregister("verses")
+
+
+CONTENT = "%verses\nRoses are red\nViolets are blue\n%end\n"
+
+
+@pytest.mark.usefixtures("verses")
+@pytest.mark.parametrize("name", ["a.verse", "poems/a.verse", "a.txt"])
+def test_a_format_from_outside_is_recognised_and_read(name: str) -> None:
+    path = write(name, CONTENT)
+    result = run("poems" if "/" in path else path, tokenizer="byte", val_fraction=0.5)
+    assert sorted(documents("train") + documents("val")) == ["Roses are red", "Violets are blue"]
+    assert "2 lines of markup were left out" in result.notes
+
+
+@pytest.mark.usefixtures("verses")
+def test_a_format_from_outside_can_be_asked_for_by_name() -> None:
+    run(write("a.csv", CONTENT), tokenizer="byte", format="verses", val_fraction=0.5)
+    assert meta()["documents"] == 2
+
+
+def test_an_unknown_format_is_named_with_the_nearest() -> None:
+    with pytest.raises(UsageError, match="verses"):
+        run(write("a.verse", CONTENT), format="verses")
+    with pytest.raises(UsageError) as error:
+        run(write("a.txt", CONTENT), format="json")
+    assert error.value.hint == "did you mean jsonl?"
