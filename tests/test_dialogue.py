@@ -15,6 +15,7 @@ from nanogpt_cli.dialogue import (
     parse_turns,
     stop_ids,
     stop_strings,
+    stops,
 )
 from nanogpt_cli.errors import DataError
 from nanogpt_cli.tokenizer.load import ByteTokenizer, default_gpt2
@@ -140,9 +141,9 @@ def test_a_long_turn_loses_its_beginning() -> None:
     special=st.booleans(),
 )
 def test_a_prompt_never_exceeds_its_budget(turns: list[Turn], budget: int, special: bool) -> None:
-    words = TAGGED if special else PLAIN
-    prompt = encode_prompt(turns, words, CHAT, budget)
-    whole = encode_prompt(turns[prompt.dropped_turns :], words, CHAT, 10_000)
+    tokenizer = TAGGED if special else PLAIN
+    prompt = encode_prompt(turns, tokenizer, CHAT, budget)
+    whole = encode_prompt(turns[prompt.dropped_turns :], tokenizer, CHAT, 10_000)
     assert 0 < len(prompt.ids) <= budget
     assert len(prompt.ids) + prompt.cropped_tokens == len(whole.ids)
     kept = turns[prompt.dropped_turns :]
@@ -154,6 +155,12 @@ def test_what_ends_an_answer() -> None:
     assert stop_ids(PLAIN, CHAT) == {50256}
     assert set(stop_strings(PLAIN, CHAT)) == {"<endOfText>", "<human>", "<bot>", "<|endoftext|>"}
     assert "<|endoftext|>" not in stop_strings(ByteTokenizer(), CHAT)
+
+
+def test_what_ends_an_answer_with_and_without_a_chat_format() -> None:
+    assert stops(TAGGED, CHAT) == (stop_ids(TAGGED, CHAT), stop_strings(TAGGED, CHAT))
+    assert stops(PLAIN, None) == ({50256}, ())
+    assert stops(TAGGED, None) == ({END_OF_TEXT, HUMAN, BOT, END}, ())
 
 
 def test_the_format_in_json() -> None:
