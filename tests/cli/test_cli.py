@@ -222,8 +222,8 @@ def test_settings_files(nanogpt, text_data):
 
 
 def test_the_way_from_a_text_to_an_answer(nanogpt):
-    text = "<human>hello<endOfText>\n<bot>hi there<endOfText>\n\n" * 60
-    Path("chats.txt").write_text(text)
+    chat = "<human>hello {}<endOfText>\n<bot>hi there<endOfText>\n\n"
+    Path("chats.txt").write_text("".join(chat.format(number) for number in range(60)))
     code, out, err = nanogpt("prepare", "chats.txt", "--tokenizer", "char", "--json")
     assert code == 0, err
     prepared = json.loads(out)

@@ -12,6 +12,7 @@ import pexpect
 import pytest
 
 from nanogpt_cli.cli import follow as following
+from nanogpt_cli.cli import ui
 from nanogpt_cli.errors import DataError
 from nanogpt_cli.logs import metrics
 from nanogpt_cli.logs.metrics import MetricsLog
@@ -36,6 +37,7 @@ def follow(capsys):
 
     def run(*names: str, output: Path | None = None, acts=()) -> tuple[int, str, str]:
         left = iter(acts)
+        ui.console.cache_clear()
         code = following.follow(names or (None,), output, pause=lambda *_: next(left)())
         assert next(left, None) is None
         return code, *capsys.readouterr()

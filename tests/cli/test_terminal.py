@@ -9,13 +9,13 @@ import pytest
 
 from nanogpt_cli import cli
 
-CHAT = "<human>hello<endOfText>\n<bot>hi there<endOfText>\n\n" * 60
+CHAT = "<human>hello {}<endOfText>\n<bot>hi there<endOfText>\n\n"
 
 
 @pytest.fixture
 def chatty():
     """Train a model that answers hello with hi there."""
-    Path("chats.txt").write_text(CHAT)
+    Path("chats.txt").write_text("".join(CHAT.format(number) for number in range(60)))
     assert cli.run(["prepare", "chats.txt", "--tokenizer", "char", "-q"]) == 0
     settings = ["--n-layer=1", "--n-head=2", "--n-embd=32", "--block-size=48", "--batch-size=4",
                 "--eval-iters=1", "--sample-tokens=0", "--device=cpu"]  # fmt: skip

@@ -12,7 +12,9 @@ from nanogpt_cli import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-CHAT = "<human>hello there<endOfText>\n<bot>hi, how are you?<endOfText>\n\n"
+CHATS = [
+    f"<human>hello number {i}<endOfText>\n<bot>hi, how are you?<endOfText>\n\n" for i in range(100)
+]
 SMALL = ["--time=0", "--max-iters=2", "--eval-iters=1", "--sample-tokens=2", "--batch-size=2",
          "--gradient-accumulation-steps=1", "--device=cpu"]  # fmt: skip
 
@@ -30,8 +32,8 @@ def write_files():
     Path("book.txt").write_text("It was the best of times, it was the worst of times.\n" * 300)
     Path("notes").mkdir()
     Path("notes/one.txt").write_text("Buy bread and butter.\n" * 50)
-    Path("chats.txt").write_text(CHAT * 100)
-    Path("tagged.txt").write_text(CHAT.replace("\n\n", "\n") * 100)
+    Path("chats.txt").write_text("".join(CHATS))
+    Path("tagged.txt").write_text("".join(CHATS).replace("\n\n", "\n"))
     Path("settings.toml").write_text("n_layer = 1\n")
     Path("config").mkdir()
     Path("config/train_shakespeare_char.py").write_text(
