@@ -15,7 +15,7 @@ TARGET = Path(__file__).with_name("reference.md")
 
 
 def reference() -> str:
-    """Give the whole page."""
+    """Return the whole page."""
     lines = [
         "# Reference",
         "",
@@ -43,7 +43,7 @@ def _paragraphs(text: str) -> list[str]:
 
 
 def _row(option: object) -> str:
-    """Give the table row of one option."""
+    """Return the table row of one option."""
     names = [*option.opts, *option.secondary_opts]  # type: ignore[attr-defined]
     default = option.default  # type: ignore[attr-defined]
     shown = "" if default is None or default is False else f"`{default}`"

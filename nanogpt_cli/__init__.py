@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     )
 
 __version__ = "0.2.0"
+"""The only place where the version is written."""
 
 __all__ = [
     "CheckpointError",

@@ -1,19 +1,19 @@
-"""What can go wrong in a user's hands, one class per exit code.
+"""Errors that are shown to the user, one class per exit code.
 
     NanoGPTError            1   (never raised as such)
     |-- UsageError          2   a flag or a combination of flags that cannot work
     |-- DataError           3   unusable text, dataset or log
     |-- CheckpointError     4   unusable checkpoint
     |-- MachineError        5   disk full, read-only, out of memory
-    `-- DivergedError       6   the loss is no longer a number
+    `-- DivergedError       6   the loss is nan or infinite
 
-Memory that runs out is the machine's too, whatever exception says so: ``is_out_of_memory``. Any
-other exception is a bug and keeps its traceback.
+Running out of memory counts as a MachineError whatever exception reports it; see
+``is_out_of_memory``. Any other exception is a bug and keeps its traceback.
 """
 
 
 class NanoGPTError(Exception):
-    """An error to show to the user: what happened to which file, and how to mend it."""
+    """An error to show to the user: what happened to which file, and how to fix it."""
 
     exit_code = 1
 
@@ -36,7 +36,7 @@ class DataError(NanoGPTError):
 
 
 class CheckpointError(NanoGPTError):
-    """A checkpoint that cannot be read, is damaged, or does not fit."""
+    """A checkpoint that cannot be read, is corrupt, or does not fit."""
 
     exit_code = 4
 
@@ -48,13 +48,13 @@ class MachineError(NanoGPTError):
 
 
 class DivergedError(NanoGPTError):
-    """Training produced losses, gradients or weights that are not finite numbers."""
+    """Training produced losses, gradients or weights that are not finite."""
 
     exit_code = 6
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Tell whether memory ran out: Python's, a device's, or that of torch's allocator on a CPU."""
+    """Whether memory ran out: Python's, a device's, or that of torch's allocator on a CPU."""
     text = str(error).lower()
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError)

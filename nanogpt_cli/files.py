@@ -1,4 +1,7 @@
-"""Files written whole or not at all: a temporary file beside the target, fsync, rename."""
+"""Files written whole or not at all: a temporary file beside the target, fsync, rename.
+
+Does not know what is in them.
+"""
 
 import errno
 import mmap
@@ -17,7 +20,7 @@ TEMPORARY = ".tmp-nanogpt"
 
 @contextmanager
 def atomic_write(path: Path, large: bool = False) -> Iterator[IO[bytes]]:
-    """Open a temporary file that takes the place of ``path`` once it is complete on the disk.
+    """Open a temporary file that replaces ``path`` once it is complete on the disk.
 
     Raises MachineError where the disk is full, read-only or broken; ``path`` is then as it was.
     """
@@ -26,7 +29,7 @@ def atomic_write(path: Path, large: bool = False) -> Iterator[IO[bytes]]:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             sweep(path.parent, path.name)
-            # never through a link that somebody laid there
+            # never through a link that someone placed there
             with LargeFile(temporary) if large else temporary.open("xb") as file:
                 yield cast(IO[bytes], file)
                 file.flush()
@@ -42,12 +45,12 @@ def atomic_write(path: Path, large: bool = False) -> Iterator[IO[bytes]]:
 class LargeFile:
     """A new file, written past the page cache where the system can (Linux's O_DIRECT).
 
-    That takes less than half of the processor's time that copying into the cache takes, which
-    matters beside a training that wants all cores, and leaves in the cache what training reads.
+    That takes less than half of the processor time of a copy into the cache, which matters beside
+    training on all cores, and what training reads stays in the cache.
     """
 
     SIZE = 8 << 20
-    """Bytes written at a time; the disk wants whole sectors."""
+    """Bytes written at a time; direct writes must be whole sectors."""
 
     def __init__(self, path: Path) -> None:
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
@@ -60,11 +63,13 @@ class LargeFile:
             path.unlink(missing_ok=True)  # some systems create it before they refuse
             self._direct = 0
             self._descriptor = os.open(path, flags, 0o666)
-        self._buffer = memoryview(mmap.mmap(-1, self.SIZE))  # begins at a page, as the disk wants
+        self._buffer = memoryview(
+            mmap.mmap(-1, self.SIZE)
+        )  # aligned to a page, as direct writes must be
         self._filled = 0
 
     def write(self, data: bytes) -> int:
-        """Take some bytes."""
+        """Write ``data`` and return its length."""
         rest = memoryview(data).cast("B")
         while rest:
             part = rest[: self.SIZE - self._filled]
@@ -76,12 +81,12 @@ class LargeFile:
         return len(data)
 
     def flush(self) -> None:
-        """Hand everything to the system; the end need not be a whole sector."""
+        """Pass everything to the system; the end need not be a whole sector."""
         self._through_the_cache()
         self._empty()
 
     def fileno(self) -> int:
-        """Give the descriptor."""
+        """Return the descriptor."""
         return self._descriptor
 
     def __enter__(self) -> "LargeFile":
@@ -98,7 +103,7 @@ class LargeFile:
             except OSError as error:
                 if error.errno != errno.EINVAL or not self._direct:
                     raise
-                self._through_the_cache()  # a part of a sector was left, or larger ones are wanted
+                self._through_the_cache()  # a part of a sector was left, or sectors are larger
         self._filled = 0
 
     def _through_the_cache(self) -> None:
@@ -111,7 +116,7 @@ class LargeFile:
 
 
 def keep_copy(path: Path, copy: Path) -> None:
-    """Give a file a second name, or a copy where the file system has no links."""
+    """Add a second name to a file, or a copy where the file system has no links."""
     try:
         os.link(path, copy)
     except FileExistsError:
@@ -122,7 +127,7 @@ def keep_copy(path: Path, copy: Path) -> None:
 
 
 def stamp(path: Path) -> object:
-    """Give what tells a file from the one that takes its place; None where it is gone."""
+    """Return what distinguishes a file from one that replaces it; None where it is gone."""
     with suppress(FileNotFoundError):
         found = path.stat()
         return found.st_ino, found.st_size, found.st_mtime_ns
@@ -130,9 +135,9 @@ def stamp(path: Path) -> object:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename inside ``folder`` last through a power cut, where the system can.
+    """Make a rename inside ``folder`` survive a power failure, where the system can.
 
-    Raises OSError where it can and fails: the new file is in place, but may not last.
+    Raises OSError where it can but fails: the new file is in place, but may not survive.
     """
     try:
         descriptor = os.open(folder, os.O_RDONLY)
@@ -140,15 +145,15 @@ def sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-    except OSError as error:  # Windows, a folder not to be read, file systems without this
+    except OSError as error:  # Windows, an unreadable folder, file systems without this
         if error.errno not in (errno.EACCES, errno.EINVAL, errno.ENOTSUP):
             raise
 
 
 def sweep(folder: Path, name: str = "") -> None:
-    """Remove what killed processes left unfinished in ``folder``, all of it or that of one name.
+    """Remove temporary files of killed processes from ``folder``, all of them or those of one name.
 
-    What a living process has under way stays.
+    Those of a running process stay.
     """
     for stale in folder.glob(f".*{TEMPORARY}"):
         if stale.name.startswith(f".{name}") and not _is_another_process(stale.name.split(".")[-2]):
@@ -160,7 +165,7 @@ def sweep(folder: Path, name: str = "") -> None:
 
 
 def _is_another_process(number: str) -> bool:
-    """Tell whether a process is alive that is not ours; a restarted container gives one number."""
+    """Whether another process has this number; after a container restarts it may be our own."""
     import psutil
 
     try:
@@ -173,14 +178,14 @@ def _is_another_process(number: str) -> bool:
 def machine_errors(path: Path) -> Iterator[None]:
     """Turn the operating system's errors on ``path`` into a MachineError with a hint."""
     hints = {
-        errno.ENOSPC: "free some space on that disk and run the command again",
-        errno.EDQUOT: "free some space on that disk and run the command again",
-        errno.EROFS: "choose a folder on a disk that can be written",
+        errno.ENOSPC: "free some space on that disk, then run the command again",
+        errno.EDQUOT: "free some space on that disk, then run the command again",
+        errno.EROFS: "choose a folder on a writable disk",
         errno.EACCES: "choose a folder that you may write to",
         errno.EPERM: "choose a folder that you may write to",
-        errno.ENOTDIR: "a part of that path is a file, choose another folder",
+        errno.ENOTDIR: "a part of that path is a file; choose another folder",
         errno.ELOOP: "it is a link to another file; remove the link",
-        errno.EEXIST: "a file has that name, choose another folder",
+        errno.EEXIST: "a file has that name; choose another folder",
         errno.EFBIG: "the system limits the size of files here (ulimit -f)",
     }
     try:

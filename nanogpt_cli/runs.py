@@ -1,4 +1,4 @@
-"""Where runs and datasets lie, and how a name typed by the user finds them. No torch."""
+"""Where runs and datasets are stored, and how a name typed by the user finds them. No torch."""
 
 import difflib
 from collections.abc import Iterable
@@ -11,13 +11,13 @@ from nanogpt_cli.files import TEMPORARY
 RUNS, DATASETS = Path("out"), Path("data")
 BEST, LAST, METRICS = "ckpt.pt", "last.pt", "metrics.jsonl"
 COMMITTED = ".new-dataset"
-"""The folder in a dataset's own from which its new files go, one by one, to their places."""
+"""The folder inside a dataset's folder from which its new files are moved, one by one."""
 LOCK = ".lock"
 """Held by the run that trains in a folder, or by the ``prepare`` that replaces a dataset in it."""
 
 
 def step_file(step: int) -> str:
-    """Name the state of a step that is kept beside ``last.pt``."""
+    """Return the name of a step's state, which is kept beside ``last.pt``."""
     return f"step-{step:08d}.pt"
 
 
@@ -28,16 +28,16 @@ def step_files(folder: Path) -> list[Path]:
 
 
 def saved_states(folder: Path) -> list[Path]:
-    """List what a run can go on from, the newest first, and its best model last."""
+    """List the states a run can be resumed from, the newest first, and its best model last."""
     places = (folder / LAST, *step_files(folder), folder / BEST)
     return [path for path in places if path.is_file()]
 
 
 def newest(files: Iterable[Path]) -> Path | None:
-    """Give the file modified last, if there is one."""
+    """Return the file modified last; None where there is none."""
     dated = []
     for path in files:
-        with suppress(FileNotFoundError):  # a run started over removes its old log
+        with suppress(FileNotFoundError):  # a run that starts over removes its old log
             dated.append((path.stat().st_mtime, path))
     return max(dated)[1] if dated else None
 
@@ -48,7 +48,7 @@ def run_files(root: Path | None = None, names: Iterable[str] = (BEST, LAST, METR
 
 
 def run_folders(root: Path | None = None) -> list[Path]:
-    """List the folders under ``out/`` that hold a model or a log, at any depth."""
+    """List the folders under ``out/`` that contain a model or a log, at any depth."""
     return sorted({path.parent for path in run_files(root)})
 
 
@@ -78,7 +78,7 @@ def find_run(name: str | None = None) -> Path:
 
 
 def _find_folder(name: str, root: Path, files: Iterable[str]) -> Path | None:
-    """Find a folder by path or by name under ``root``, first of all one that holds ``files``."""
+    """Find a folder by path or by name under ``root``, preferring one that contains ``files``."""
     folders = [folder for folder in (Path(name), root / name) if folder.is_dir()]
     filled = (f for f in folders if any((f / file).is_file() for file in files))
     return next(filled, folders[0] if folders else None)
@@ -87,8 +87,8 @@ def _find_folder(name: str, root: Path, files: Iterable[str]) -> Path | None:
 def find_checkpoint(name: str | None = None, *, last: bool = False) -> Path:
     """Find the checkpoint file of a run by name, folder or file; without a name, the newest one's.
 
-    A run's model to use is ``ckpt.pt``; ``last`` asks for the state to go on from. A folder from
-    Hugging Face, which holds a config.json, is itself the checkpoint.
+    A run's model to use is ``ckpt.pt``; ``last`` asks for the state to resume from. A folder from
+    Hugging Face, which has a config.json, is itself the checkpoint.
     """
     if name is not None:
         for file in (Path(name), RUNS / name):
@@ -110,14 +110,14 @@ def find_checkpoint(name: str | None = None, *, last: bool = False) -> Path:
     if found:
         hint = f"name one of them: {', '.join(str(path) for path in found[:8])}"
     elif (folder / METRICS).is_file():
-        hint = "its run has saved nothing yet: wait for the first evaluation"
+        hint = "the run has saved nothing yet: wait for the first evaluation"
     else:
         hint = "train it first: nanogpt train"
-    raise CheckpointError(f"{folder} holds no {BEST}", hint)
+    raise CheckpointError(f"{folder} has no {BEST}", hint)
 
 
 def unsaved_run() -> Path | None:
-    """Give the newest run where it has no checkpoint yet, so that an older one's was found."""
+    """Return the newest run if it has no checkpoint yet, so that an older run's was found."""
     run = find_run()
     return None if any((run / name).is_file() for name in (BEST, LAST)) else run
 
@@ -146,9 +146,9 @@ def find_dataset(name: str | None = None) -> Path:
 
 
 def dataset_file(folder: Path, name: str) -> Path:
-    """Give where a dataset's file is; one that ``prepare --force`` had yet to move is the new one.
+    """Return the path of a dataset's file: the new one, if ``prepare --force`` has yet to move it.
 
-    So whoever reads a folder whose replacement was cut short reads the new dataset, whole.
+    So a reader of a folder whose replacement was cut short gets all of the new dataset.
     """
     new = folder / COMMITTED / name
     return new if new.exists() else folder / name

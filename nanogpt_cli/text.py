@@ -2,7 +2,7 @@
 
 
 def valid_text(text: str) -> str:
-    """Replace lone halves of surrogate pairs, which UTF-8 cannot hold, by U+FFFD."""
+    """Replace unpaired surrogates, which UTF-8 cannot encode, by U+FFFD."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -11,5 +11,10 @@ def valid_text(text: str) -> str:
 
 
 def printable(text: object) -> str:
-    """Make untrusted text safe to show: no control sequences, line breaks visible."""
+    """Return untrusted text as one safe line: control characters are shown as escapes."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
+
+
+def without_controls(text: str) -> str:
+    """Return untrusted text without control characters; line breaks and tabs are kept."""
+    return "".join(c for c in text if c.isprintable() or c in "\n\t")

@@ -13,7 +13,7 @@ SIZE = LargeFile.SIZE
 
 
 def written(pieces):
-    """Write pieces to a new file; give what is then in it."""
+    """Write pieces to a new file, and return its content."""
     with LargeFile(Path("large")) as file:
         assert [file.write(piece) for piece in pieces] == [len(piece) for piece in pieces]
         file.flush()
@@ -28,7 +28,7 @@ def test_what_is_written_is_in_it(size):
     assert written(pieces) == data
 
 
-def test_a_system_without_direct_writes_is_written_in_the_usual_way(monkeypatch):
+def test_without_direct_writes_the_page_cache_is_used(monkeypatch):
     real = os.open
 
     def refuse(path, flags, *mode):
@@ -41,7 +41,7 @@ def test_a_system_without_direct_writes_is_written_in_the_usual_way(monkeypatch)
     assert written([b"a" * SIZE, b"b"]) == b"a" * SIZE + b"b"
 
 
-def test_a_disk_that_takes_parts_or_wants_other_sizes_is_given_the_rest(monkeypatch):
+def test_the_rest_of_a_partial_or_refused_write_is_written(monkeypatch):
     real, calls = os.write, []
 
     def write(descriptor, data):
@@ -56,7 +56,7 @@ def test_a_disk_that_takes_parts_or_wants_other_sizes_is_given_the_rest(monkeypa
     assert calls[:2] == [SIZE, SIZE - 4096]
 
 
-def test_other_errors_are_told_and_a_file_that_is_there_is_not_touched(monkeypatch):
+def test_other_errors_are_raised_and_an_existing_file_is_not_touched(monkeypatch):
     Path("large").write_bytes(b"precious")
     with pytest.raises(FileExistsError):
         LargeFile(Path("large"))

@@ -109,7 +109,7 @@ def test_a_folder_with_one_other_checkpoint_is_clear():
     touch("models/nano.pt")
     assert find_checkpoint("models") == Path("models/nano.pt")
     touch("models/other.pt")
-    with pytest.raises(CheckpointError, match=r"models holds no ckpt\.pt") as caught:
+    with pytest.raises(CheckpointError, match=r"models has no ckpt\.pt") as caught:
         find_checkpoint("models")
     assert caught.value.hint == "name one of them: models/nano.pt, models/other.pt"
 

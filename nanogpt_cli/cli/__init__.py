@@ -1,7 +1,7 @@
 """The ``nanogpt`` executable: its commands, its exit codes and how it reports errors.
 
-This package alone knows typer. A command parses, calls the library and renders the answer; torch
-and numpy load inside the commands, so that ``nanogpt --help`` answers at once.
+Only this package imports typer. A command parses its arguments, calls the library and shows the
+result; torch and numpy are imported inside the commands, so that ``nanogpt --help`` is fast.
 """
 
 import contextlib
@@ -21,22 +21,22 @@ from nanogpt_cli.errors import MachineError, NanoGPTError, UsageError, is_out_of
 
 
 class Commands(TyperGroup):
-    """The commands; a name that is none of them is answered with the nearest."""
+    """The commands; an unknown name is answered with the nearest."""
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command. Raises UsageError where there is none."""
         name = args[0]
         if self.get_command(ctx, name) is None:
             near = difflib.get_close_matches(name, self.list_commands(ctx), n=1)
-            hint = f"did you mean {near[0]}?" if near else "`nanogpt --help` lists what there is"
-            raise UsageError(f"there is no command '{name}'", hint)
+            hint = f"did you mean {near[0]}?" if near else "`nanogpt --help` lists the commands"
+            raise UsageError(f"unknown command {name}", hint)
         return super().resolve_command(ctx, args)
 
 
 app = typer.Typer(
     name="nanogpt",
     cls=Commands,
-    help="Train your own small GPT on your own text or dialogues, and talk to it.",
+    help="Train a small GPT on your own text or dialogues, and chat with it.",
     epilog="Start with: nanogpt prepare, nanogpt train, nanogpt chat.",
     no_args_is_help=True,
     add_completion=False,
@@ -63,21 +63,21 @@ def nanogpt(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Train your own small GPT on your own text or dialogues, and talk to it."""
+    """Train a small GPT on your own text or dialogues, and chat with it."""
 
 
 def main() -> None:
-    """Run the executable and leave with its exit code."""
+    """Run the executable and exit with its code."""
     sys.exit(run(sys.argv[1:]))
 
 
 def run(args: list[str]) -> int:
-    """Run one command line and give its exit code: 0, or as ``errors`` defines them."""
+    """Run one command line and return its exit code: 0, or as ``errors`` defines them."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:  # the shell closed it: <&- or >&-
             setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115
     for stream in (sys.stdin, sys.stdout, sys.stderr):
-        with contextlib.suppress(AttributeError):  # a test's
+        with contextlib.suppress(AttributeError):  # a test's stream
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
         code = app(args, prog_name="nanogpt", standalone_mode=False)
@@ -109,7 +109,7 @@ def run(args: list[str]) -> int:
                 )
             )
             return MachineError.exit_code
-        ui.show_error(MachineError(f"cannot write the answer: {error.strerror}", "free some space"))
+        ui.show_error(MachineError(f"cannot write to stdout: {error.strerror}", "free some space"))
         return _leave_pipe(MachineError.exit_code)
     return code if isinstance(code, int) else 0
 
@@ -118,7 +118,7 @@ _LESS_MEMORY = "close other programs, or use a smaller model, --batch-size or --
 
 
 def _usage_error(error: typer.TyperException) -> int:
-    """Show what the parser did not understand, in the form of all our errors."""
+    """Show what the parser did not understand, in the form of all errors."""
     if not str(error):  # the help text was shown instead
         return UsageError.exit_code
     context = getattr(error, "ctx", None)
@@ -127,12 +127,12 @@ def _usage_error(error: typer.TyperException) -> int:
     message = getattr(error, "message", None) or str(error)
     if not near and hasattr(error, "format_message"):
         message = error.format_message()
-    hint = f"did you mean {near[0]}?" if near else f"`{command} --help` lists what there is"
+    hint = f"did you mean {near[0]}?" if near else f"see `{command} --help`"
     ui.show_error(UsageError(message.rstrip("."), hint))
     return UsageError.exit_code
 
 
 def _leave_pipe(code: int = 0) -> int:
-    """Keep the interpreter from complaining about a stdout that is gone."""
+    """Keep the interpreter from complaining about a stdout that is closed."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return code

@@ -1,16 +1,18 @@
-"""Flags made from the settings' dataclasses, in our spelling and in nanoGPT's.
+"""Flags made from the dataclasses of settings, with dashes or as nanoGPT spells them.
 
 ``--n-layer 4`` and ``--n_layer=4`` are the same flag, and so are ``--no-compile`` and
-``--compile=False``. What was typed is told apart from what is a default, because a configuration
-file or a preset may stand between the two.
+``--compile=False``. A value that was typed is distinguished from a default, because a configuration
+file or a preset is stronger than the one and weaker than the other.
 """
 
 import functools
 import inspect
+import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import fields
-from typing import Annotated, Any, get_type_hints
+from operator import getitem
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
 from typer.core import TyperCommand
@@ -26,17 +28,17 @@ RETIRED = {
     "--wandb-project": "every run writes metrics.jsonl; `nanogpt plot-log` draws it",
     "--wandb-run-name": "name the run by its folder: --out-dir out/NAME",
 }
-"""nanoGPT's flags that mean nothing here, and what to use instead."""
+"""nanoGPT's flags that have no meaning here, and what to use instead."""
 
 _RETIRED_NOTES = "nanogpt.retired"
-"""Where a command's context keeps what to say of them, until --quiet is known."""
+"""Where a command's context keeps the notes about them, until --quiet is known."""
 
 
 class Command(TyperCommand):
-    """A command that reads nanoGPT's spelling of flags too."""
+    """A command that accepts nanoGPT's spelling of flags too."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Bring nanoGPT's spellings into ours, then parse as always."""
+        """Replace nanoGPT's spellings by this program's, then parse as usual."""
         options = [p for p in self.params if p.param_type_name == "option"]
         known = {n for p in options for n in (*p.opts, *p.secondary_opts)} | {"-h", "--help"}
         switches = {
@@ -48,21 +50,22 @@ class Command(TyperCommand):
         alone = {"-h", "--help", *switches, *switches.values()}
         notes: dict[str, None] = ctx.meta.setdefault(_RETIRED_NOTES, {})
         return super().parse_args(
-            ctx, list(_our_spelling(args, switches, known - alone, alone, notes))
+            ctx, list(_with_dashes(args, switches, known - alone, alone, notes))
         )
 
 
-def _our_spelling(
+def _with_dashes(
     args: Iterable[str],
     switches: Mapping[str, str],
-    takers: Set[str],
+    with_value: Set[str],
     alone: Set[str],
     notes: dict[str, None],
 ) -> Iterator[str]:
     """Yield ``args`` with dashes for underscores and ``--switch=False`` as ``--no-switch``.
 
-    Only options that the command knows are touched: those that stand ``alone`` and the ``takers``
-    of a value, which passes unseen. ``notes`` collects what is to be said of retired flags.
+    Only options that the command knows are changed: those that stand ``alone`` and those in
+    ``with_value``, whose value is passed on as it is. ``notes`` collects what there is to say about
+    retired flags.
     """
     rest = deque(args)
     while rest:
@@ -76,17 +79,17 @@ def _our_spelling(
             if not equals and rest and (dashed != "--wandb-log" or _is_boolean(rest[0])):
                 value = rest.popleft()
             if value.lower() not in FALSE:
-                notes[f"{dashed} is not part of nanogpt: {RETIRED[dashed]}"] = None
+                notes[f"{dashed} has no meaning here: {RETIRED[dashed]}"] = None
         elif switches.get(dashed) and not equals and rest and _is_boolean(rest[0]):
             yield dashed if rest.popleft().lower() == "true" else switches[dashed]
         elif dashed in switches and equals:
             if value.lower() not in TRUE | FALSE:
-                raise UsageError(f"{dashed}={value} is neither True nor False", f"write {dashed}")
+                raise UsageError(f"{dashed}={value} is neither True nor False", f"use {dashed}")
             if value.lower() in TRUE:
                 yield dashed
             elif switches[dashed]:
                 yield switches[dashed]
-        elif dashed in takers:
+        elif dashed in with_value:
             yield dashed + equals + value
             if not equals and rest:
                 yield rest.popleft()
@@ -94,49 +97,60 @@ def _our_spelling(
             yield dashed if arg == name and dashed in alone else arg
 
 
-def _is_boolean(word: str) -> bool:
-    return word.lower() in ("true", "false")
+def _is_boolean(text: str) -> bool:
+    return text.lower() in ("true", "false")
 
 
-def with_settings(
-    **panels: Sequence[tuple[type, Iterable[str]]] | type,
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Give a command a flag for every setting of some dataclasses, and ``--quiet``.
+Panel = Sequence[tuple[type, Iterable[str]]] | type
+"""The settings of one panel of the help: a dataclass, or pairs of one and some of its fields."""
 
-    ``panels`` names the help panels: each is a dataclass, or pairs of a dataclass and the names of
-    some of its fields. The command receives what was typed, and only that, as the keyword argument
-    ``given``: a dict from field name to value.
+
+def with_settings(**panels: Panel) -> Callable[[Callable[..., Any]], "SettingsCommand"]:
+    """Add a flag for every setting of some dataclasses to a command, and ``--quiet``.
+
+    ``panels`` names the panels of the help. The command receives what was typed, and only that, as
+    the keyword argument ``given``: a dict from field name to value.
+    """
+    return lambda function: SettingsCommand(function, panels)
+
+
+class SettingsCommand:
+    """A function as a command with settings; typer reads its flags from its signature.
+
+    The signature is made whenever it is asked for, so that it offers what is registered by then.
     """
 
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        own = [p for p in inspect.signature(function).parameters.values() if p.name != "given"]
-        flags = [
-            _parameter(config, name, title.replace("_", " "))
+    def __init__(self, function: Callable[..., Any], panels: Mapping[str, Panel]) -> None:
+        functools.update_wrapper(self, function)
+        self._function = function
+        self._settings = [
+            (config, name, title.replace("_", " "))
             for title, content in panels.items()
             for config, names in ([(content, None)] if isinstance(content, type) else content)
             for name in (names or _setting_names(config))
         ]
-        names = [p.name for p in flags]
 
-        @functools.wraps(function)
-        def command(context: typer.Context, quiet: bool, **kwargs: Any) -> Any:
-            ui.console().quiet = quiet
-            for text in context.meta.get(_RETIRED_NOTES, ()):
-                ui.note(text)
-            values = {name: kwargs.pop(name) for name in names}
-            if names:
-                kwargs["given"] = {
-                    name: value
-                    for name, value in values.items()
-                    if context.get_parameter_source(name).name != "DEFAULT"  # type: ignore[union-attr]
-                }
-            return function(**kwargs)
-
+    @property
+    def __signature__(self) -> inspect.Signature:
+        parameters = inspect.signature(self._function).parameters.values()
+        own = [p for p in parameters if p.name != "given"]
+        flags = [_parameter(*setting) for setting in self._settings]
         shared = [_keyword("context", typer.Context), _keyword("quiet", QuietFlag, False)]
-        command.__signature__ = inspect.Signature([*own, *flags, *shared])  # type: ignore[attr-defined]
-        return command
+        return inspect.Signature([*own, *flags, *shared])
 
-    return decorate
+    def __call__(self, context: typer.Context, quiet: bool, **kwargs: Any) -> Any:
+        """Run the command with what typer has parsed."""
+        ui.console().quiet = quiet
+        for text in context.meta.get(_RETIRED_NOTES, ()):
+            ui.note(text)
+        if self._settings:
+            values = {name: kwargs.pop(name) for _, name, _ in self._settings}
+            kwargs["given"] = {
+                name: value
+                for name, value in values.items()
+                if context.get_parameter_source(name).name != "DEFAULT"  # type: ignore[union-attr]
+            }
+        return self._function(**kwargs)
 
 
 def _setting_names(config: type) -> list[str]:
@@ -144,33 +158,43 @@ def _setting_names(config: type) -> list[str]:
 
 
 def _parameter(config: type, name: str, panel: str) -> inspect.Parameter:
-    """Turn the field ``name`` of ``config`` into a keyword parameter that typer understands."""
+    """Return the field ``name`` of ``config`` as a keyword parameter that typer understands.
+
+    A field with ``choices`` in its metadata, the names in a registry say, takes one of them.
+    """
     field = next(f for f in fields(config) if f.name == name)
-    kind = get_type_hints(config)[name]
+    kind, help = get_type_hints(config)[name], field.metadata["help"]
+    if "choices" in field.metadata:
+        kind = getitem(Literal, tuple(field.metadata["choices"]))
+        help += _not_mentioned(get_args(kind), help)
     dashed = flag(name)
     declaration = f"{dashed}/--no-{dashed[2:]}" if kind in (bool, bool | None) else dashed
     special: dict[str, dict[str, Any]] = {
         "time": {"parser": parse_duration, "metavar": "TIME"},
         "save_every": {"metavar": "STEPS|TIME"},
     }
-    extra = special.get(name, {})
+    extra = special.get(name, {"metavar": "NAME"} if get_origin(kind) is Literal else {})
     if field.default is None:
         extra["show_default"] = False
-    option = typer.Option(
-        declaration, help=field.metadata["help"], rich_help_panel=panel.capitalize(), **extra
-    )
+    option = typer.Option(declaration, help=help, rich_help_panel=panel.capitalize(), **extra)
     return _keyword(name, Annotated[kind, option], field.default)
+
+
+def _not_mentioned(choices: Iterable[str], help: str) -> str:
+    """Return a sentence with the choices that a help text does not explain, or nothing."""
+    others = [name for name in choices if not re.search(rf"\b{re.escape(name)}\b", help)]
+    return f" Also: {', '.join(others)}." if others else ""
 
 
 def _keyword(name: str, kind: Any, default: Any = inspect.Parameter.empty) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
 
 
-QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")]
+QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 
 
 JsonFlag = Annotated[
-    bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")
+    bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")
 ]
 
 
@@ -178,6 +202,6 @@ def print_json(document: object) -> None:
     """Print a document of the JSON contract on stdout; numbers that are not finite become null."""
     import json
 
-    from nanogpt_cli.logs.metrics import finite
+    from nanogpt_cli.logs.events import finite
 
     print(json.dumps(finite(document), ensure_ascii=False, indent=2, allow_nan=False))

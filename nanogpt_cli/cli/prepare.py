@@ -22,13 +22,14 @@ def prepare(
     inputs: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[INPUT]...",
-            help="Files, folders, globs or - for stdin; with none, the demo corpus.",
+            metavar="INPUT",
+            help="Files, folders, globs or - for stdin; by default the demo corpus.",
         ),
     ] = None,
     *,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="The dataset's folder; by default data/NAME.")
+        Path | None,
+        typer.Option("--out", "-o", help="Folder of the dataset; by default data/NAME."),
     ] = None,
     as_json: JsonFlag = False,
     given: dict[str, Any],
@@ -54,7 +55,7 @@ def prepare(
 
 
 class _Passes:
-    """Shows each pass over the text as a bar of megabytes."""
+    """A bar in megabytes for each pass over the text."""
 
     def __init__(self, bar: "Bar") -> None:
         self._bar = bar

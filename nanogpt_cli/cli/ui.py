@@ -1,4 +1,4 @@
-"""What the user sees on stderr: one rich console, notes, errors and progress bars."""
+"""What the user sees on stderr: notes, errors and progress bars, on one rich console."""
 
 from functools import cache
 from typing import TYPE_CHECKING
@@ -17,40 +17,40 @@ LONGEST = 5000
 
 @cache
 def console() -> "Console":
-    """Give the console for all talk; answers go to stdout and never through here."""
+    """Return the console for messages; results go to stdout and never through it."""
     from rich.console import Console
 
     return Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 
 def note(text: str) -> None:
-    """Say something worth knowing, in one line."""
+    """Print a note on a line of its own."""
     console().print(f"note: {printable(text)}", style="yellow", markup=False)
 
 
 def say(text: str = "", style: str | None = None) -> None:
-    """Say something in passing; ``--quiet`` leaves it out."""
+    """Print a message."""
     console().print(text, style=style, markup=False)
 
 
 def show_error(error: NanoGPTError) -> None:
-    """Print an error and how to mend it, also where ``--quiet`` is on."""
+    """Print an error and how to fix it, even with ``--quiet``."""
     out = console()
     out.quiet = False
-    for word, text in (("[bold red]error:[/]", error.message), ("[bold]hint:[/]", error.hint)):
+    for label, text in (("[bold red]error:[/]", error.message), ("[bold]hint:[/]", error.hint)):
         shown = printable(text if len(text) <= LONGEST else f"{text[:LONGEST]} ...")
-        out.print(f"{word} {escape(shown)}")
+        out.print(f"{label} {escape(shown)}")
 
 
 def escape(text: str) -> str:
-    """Keep ``[brackets]`` of a stranger's text from being markup."""
+    """Keep ``[brackets]`` in untrusted text from being taken for markup."""
     from rich.markup import escape as rich_escape
 
     return rich_escape(text)
 
 
 def progress(transient: bool = True) -> "Progress":
-    """Give a progress bar with rate and time left; plain terminals and pipes see no bar."""
+    """Return a progress bar with the time left; pipes and files get none."""
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,

@@ -1,1 +1,1 @@
-"""What a run writes down, and reading it back."""
+"""What a run has logged: metrics.jsonl, nanoGPT's console logs, and the curves made of them."""

@@ -5,14 +5,14 @@
     eval        step, time, tokens, train_loss, val_loss, bits_per_byte
     sample, checkpoint
     spike       step, loss, mean: a loss far above those before it
-    skipped     step, loss, windows, norms: a gradient that was no number moved nothing
-    diverged    the same, and the losses that led there
+    skipped     step, loss, windows, norms: gradients that were not finite; the step was skipped
+    diverged    the same, and the losses of the steps before
     memory      step, batch_size, gradient_accumulation_steps from here on
     end         reason
 
 ``time`` is seconds of training so far, across resumes. A number that is not finite is null. The
-file grows by whole lines; one that a killed process left torn is dropped by ``read`` and cut by
-``truncate``. This module knows the lines, not what they mean: ``plot`` draws them.
+file is appended to in whole lines; a line that a killed process left incomplete is dropped by
+``read`` and cut by ``truncate``. This module does not interpret the events: ``curves`` does.
 """
 
 import json
@@ -20,18 +20,16 @@ import math
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Self
 
 from nanogpt_cli.errors import DataError
 from nanogpt_cli.files import atomic_write, machine_errors
-
-Event = dict[str, Any]
+from nanogpt_cli.logs.events import Event, Log, finite
 
 
 class MetricsLog:
-    """A metrics.jsonl open for appending; each event is on its way to the disk when written.
+    """A metrics.jsonl open for appending; each event is passed to the system when written.
 
     Raises MachineError where the disk refuses.
     """
@@ -43,14 +41,14 @@ class MetricsLog:
             if size := self._file.seek(0, os.SEEK_END):
                 self._file.seek(size - 1)
                 if self._file.read(1) != b"\n":
-                    self._append(b"\n")  # a torn line must not swallow the next one
+                    self._append(b"\n")  # an incomplete line must not swallow the next one
 
     def write(self, event: str, **fields: Any) -> None:
         """Append one line; numbers that are not finite become null."""
         self._append(dump_line({"event": event, **fields}))
 
     def sync(self) -> None:
-        """Wait until all that was written is on the disk."""
+        """Wait until everything written is on the disk."""
         with machine_errors(self.path):
             os.fsync(self._file.fileno())
 
@@ -67,8 +65,7 @@ class MetricsLog:
 
     def _append(self, line: bytes) -> None:
         with machine_errors(self.path):
-            while line:  # an unbuffered write may take only a part
-                line = line[self._file.write(line) :]
+            write_all(self._file, line)
 
 
 def _no_link(path: str, flags: int) -> int:
@@ -76,16 +73,14 @@ def _no_link(path: str, flags: int) -> int:
     return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
 
 
-@dataclass(frozen=True)
-class Metrics:
-    """What a metrics.jsonl holds: its events in order, and how many lines could not be read."""
-
-    events: list[Event]
-    dropped: int
+def write_all(file: IO[bytes], data: bytes) -> None:
+    """Write all of ``data`` to an unbuffered file, which may accept only a part at a time."""
+    while data:
+        data = data[file.write(data) :]
 
 
-def read(path: Path) -> Metrics:
-    """Read a log, whatever bytes are in it; torn and corrupt lines are dropped and counted.
+def read(path: Path) -> Log:
+    """Read a log, whatever bytes are in it; incomplete and corrupt lines are dropped and counted.
 
     Raises DataError where the file cannot be opened or read.
     """
@@ -93,23 +88,23 @@ def read(path: Path) -> Metrics:
         return parse(file)
 
 
-def parse(lines: Iterable[bytes]) -> Metrics:
-    """Read the lines of a log; torn and corrupt ones are dropped and counted."""
+def parse(lines: Iterable[bytes]) -> Log:
+    """Read the lines of a log; incomplete and corrupt ones are dropped and counted."""
     events, dropped = [], 0
     for line in filter(bytes.strip, lines):
         if (event := _parse(line)) is not None:
             events.append(event)
         else:
             dropped += 1
-    return Metrics(events, dropped)
+    return Log(events, dropped)
 
 
 def truncate(path: Path, step: int, evaluated: bool = True) -> int:
     """Cut a log back to a checkpoint's ``step`` and return how many lines were lost.
 
-    Later steps go, and lines that cannot be read; ``end`` goes too, as the run is not over. So does
-    an evaluation of that very step unless it was ``evaluated`` when the checkpoint was written. A
-    missing log is left so.
+    Later steps are removed, and lines that cannot be read; so is ``end``, as the run is not over,
+    and an evaluation of that very step unless it was ``evaluated`` when the checkpoint was written.
+    A missing log stays missing.
     """
     repeated = () if evaluated else ("checkpoint", "eval", "sample")
     kept, ends, cut = [], 0, 0
@@ -129,7 +124,7 @@ def truncate(path: Path, step: int, evaluated: bool = True) -> int:
 
 
 def last_time(path: Path) -> float:
-    """Give the seconds of training that a log speaks of; 0 where it is missing or silent."""
+    """Return the seconds of training that a log has reached; 0 where it is missing or has none."""
     events = read(path).events if path.exists() else []
     times = [e["time"] for e in events if isinstance(e.get("time"), int | float)]
     return float(max(times, default=0.0))
@@ -137,7 +132,7 @@ def last_time(path: Path) -> float:
 
 @contextmanager
 def reading(path: Path) -> Iterator[IO[bytes]]:
-    """Open a log to read; raises DataError where the system refuses."""
+    """Open a log for reading; raises DataError where the system refuses."""
     try:
         with path.open("rb") as file:
             yield file
@@ -154,7 +149,7 @@ def dump_line(event: Event) -> bytes:
 
 
 def _parse(line: bytes) -> Event | None:
-    """Read one line; an object is valid JSON only once it is whole, so no torn line passes."""
+    """Read one line; a JSON object is valid only when complete, so no incomplete line passes."""
     try:
         event = finite(json.loads(line.decode()))
     except (ValueError, RecursionError):  # ValueError also covers bad UTF-8 and endless integers
@@ -162,19 +157,7 @@ def _parse(line: bytes) -> Event | None:
     return event if isinstance(event, dict) and isinstance(event.get("event"), str) else None
 
 
-def finite(value: Any) -> Any:
-    """Replace NaN and infinities by None, however deep."""
-    match value:
-        case float():
-            return value if math.isfinite(value) else None
-        case dict():
-            return {key: finite(inner) for key, inner in value.items()}
-        case list() | tuple():
-            return [finite(inner) for inner in value]
-    return value
-
-
 def _step(event: Event) -> float:
-    """Give the step an event belongs to; ``run`` and other events without one are never late."""
+    """Return the step an event belongs to; ``run`` and others without one are never too late."""
     step = event.get("step")
     return step if isinstance(step, int | float) else -math.inf

@@ -1,1 +1,1 @@
-"""Loss curves, drawn."""
+"""Loss curves drawn in a terminal, a picture or a page. Knows logs alone."""

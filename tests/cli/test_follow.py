@@ -1,4 +1,4 @@
-"""plot-log --follow: reading a log while it is written, and showing it until the run ends."""
+"""plot-log --follow: a run is shown as it grows, until it ends."""
 
 import io
 import os
@@ -10,16 +10,11 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from nanogpt_cli import cli
-from nanogpt_cli.cli import plot_log
+from nanogpt_cli.cli import follow as following
 from nanogpt_cli.errors import DataError
 from nanogpt_cli.logs import metrics
 from nanogpt_cli.logs.metrics import MetricsLog
-from nanogpt_cli.plot import figure as plot
-from nanogpt_cli.plot.figure import GrowingLog
 
 LOG = Path("out/a/metrics.jsonl")
 
@@ -35,133 +30,13 @@ def write(*steps: int, reason: str | None = None, path: Path = LOG) -> None:
             log.write("end", reason=reason)
 
 
-def steps(log: GrowingLog) -> list[int]:
-    return [event["step"] for event in log.log.events if event["event"] == "eval"]
-
-
-class TestReading:
-    def test_only_what_is_new_is_parsed(self, monkeypatch):
-        write(0, 10, 20)
-        log = GrowingLog(LOG)
-        assert log.read_on()
-        parsed = []
-        parse = metrics.parse
-        monkeypatch.setattr(metrics, "parse", lambda lines: parsed.extend(lines) or parse(lines))
-        assert not log.read_on()
-        write(30)
-        assert log.read_on()
-        assert len(parsed) == 2
-        assert steps(log) == [0, 10, 20, 30]
-
-    def test_a_torn_line_is_read_when_it_is_whole(self):
-        write(0)
-        whole = LOG.read_bytes()
-        log = GrowingLog(LOG)
-        LOG.write_bytes(whole[:-7])
-        assert log.read_on()
-        assert (steps(log), log.log.dropped) == ([], 0)
-        LOG.write_bytes(whole)
-        assert log.read_on()
-        assert (steps(log), log.log.dropped) == ([0], 0)
-
-    def test_a_log_that_was_cut_and_has_grown_beyond_is_read_anew(self):
-        write(0, 10, 20, 30)
-        log = GrowingLog(LOG)
-        log.read_on()
-        metrics.truncate(LOG, 10)
-        write(11, 12, 13, 14, 15)
-        assert log.read_on()
-        assert steps(log) == [0, 10, 11, 12, 13, 14, 15]
-
-    def test_a_run_started_over_is_read_anew(self):
-        write(0, 10)
-        log = GrowingLog(LOG)
-        log.read_on()
-        LOG.unlink()
-        write(0, 11, 22)
-        assert log.read_on()
-        assert steps(log) == [0, 11, 22]
-
-    def test_a_log_that_is_not_there_is_empty_until_it_is(self):
-        log = GrowingLog(LOG)
-        assert not log.read_on()
-        write(0)
-        assert log.read_on()
-        LOG.unlink()
-        assert log.read_on()
-        assert log.log.events == []
-        LOG.mkdir()
-        with pytest.raises(DataError, match=r"metrics\.jsonl"):
-            log.read_on()
-
-    def test_it_knows_the_end_and_that_a_resumed_run_is_not_over(self):
-        write(0, reason="SIGINT")
-        log = GrowingLog(LOG)
-        log.read_on()
-        assert log.ended
-        metrics.truncate(LOG, 0)
-        assert log.read_on()
-        assert not log.ended
-
-    def test_a_console_log_grows_too(self):
-        path = Path("train.log")
-        log = GrowingLog(path)
-        path.write_text("tokens per iteration will be: 100\nstep 0: train loss 4.2, val loss 4.")
-        log.read_on()
-        assert log.log.events == []
-        with path.open("a") as file:
-            file.write("3\niter 0: loss 4.2, time 100ms\n")
-        log.read_on()
-        assert log.log == plot.load_events(path)
-        assert log.log.events[-1]["tokens_per_sec"] == 1000
-
-    @settings(deadline=None, max_examples=60)
-    @given(
-        st.lists(
-            st.one_of(
-                st.integers(0, 30).map(lambda step: ("write", step)),
-                st.integers(0, 30).map(lambda step: ("truncate", step)),
-                st.integers(1, 40).map(lambda count: ("tear", count)),
-                st.just(("junk", 0)),
-                st.just(("anew", 0)),
-                st.just(("read", 0)),
-            ),
-            max_size=25,
-        )
-    )
-    def test_whatever_happens_to_the_file_it_ends_up_with_what_a_reader_finds(self, events):
-        LOG.unlink(missing_ok=True)
-        log = GrowingLog(LOG)
-        for number, (what, count) in enumerate(events):
-            match what:
-                case "write":
-                    with MetricsLog(LOG.parent.mkdir(parents=True, exist_ok=True) or LOG) as file:
-                        file.write("train", step=count, time=number)  # no two lines are the same
-                case "truncate":
-                    metrics.truncate(LOG, count)
-                case "tear" if LOG.exists():
-                    LOG.write_bytes(LOG.read_bytes()[:-count])
-                case "junk" if LOG.exists():
-                    LOG.write_bytes(LOG.read_bytes() + b"[%d" % number)
-                case "anew":
-                    LOG.unlink(missing_ok=True)
-                case "read":
-                    log.read_on()
-        with MetricsLog(LOG.parent.mkdir(parents=True, exist_ok=True) or LOG) as file:
-            file.write("end")
-        log.read_on()
-        assert log.log == plot.load_events(LOG)
-        assert not log.read_on()
-
-
 @pytest.fixture
-def follow(capsys, monkeypatch):
+def follow(capsys):
     """Follow in this process; each of ``acts`` is done while it pauses."""
 
-    def run(*args: str, acts=()) -> tuple[int, str, str]:
+    def run(*names: str, output: Path | None = None, acts=()) -> tuple[int, str, str]:
         left = iter(acts)
-        monkeypatch.setattr(plot_log, "_pause", lambda *_: next(left)())
-        code = cli.run(["plot-log", "--follow", *args])
+        code = following.follow(names or (None,), output, pause=lambda *_: next(left)())
         assert next(left, None) is None
         return code, *capsys.readouterr()
 
@@ -198,7 +73,7 @@ class TestWithoutATerminal:
         )
         assert (code, out) == (0, "a: step 0: val loss 4.0000\n")
         assert err.startswith("waiting: ")
-        assert "out/a/metrics.jsonl holds no loss yet" in err
+        assert "no losses in out/a/metrics.jsonl yet" in err
 
     def test_all_runs_must_have_ended(self, follow):
         write(0, reason="done")
@@ -214,9 +89,8 @@ class TestWithoutATerminal:
 
     def test_a_run_that_ended_without_a_loss_is_an_error(self, follow):
         write(reason="diverged")
-        code, out, err = follow("a")
-        assert (code, out) == (3, "")
-        assert "a holds no loss" in err
+        with pytest.raises(DataError, match="no losses found in a"):
+            follow("a")
 
     def test_a_picture_is_drawn_again_after_each_evaluation(self, follow):
         write(0, 10)
@@ -232,8 +106,7 @@ class TestWithoutATerminal:
 
         code, out, err = follow(
             "a",
-            "-o",
-            "loss.svg",
+            output=Path("loss.svg"),
             acts=[lambda: then(20), train_on, lambda: then(30, reason="done")],
         )
         assert (code, out) == (0, "")
@@ -250,9 +123,9 @@ class TestWithoutATerminal:
             (["a", "-o", "loss.pdf"], ".png, .svg, .html"),
         ],
     )
-    def test_what_cannot_be_followed_is_refused_at_once(self, follow, monkeypatch, args, words):
+    def test_what_cannot_be_followed_is_refused_at_once(self, nanogpt, monkeypatch, args, words):
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"")))
-        code, out, err = follow(*args)
+        code, out, err = nanogpt("plot-log", "--follow", *args)
         assert (code, out) == (2, "")
         assert words in err
 

@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -75,6 +76,21 @@ def test_a_long_name_gives_way_to_the_numbers(plot_log, tmp_path):
     assert err.splitlines()[-1].endswith(" 3.2000    3.3333  3.3333       40     1,000  0:00:40")
 
 
+@pytest.mark.parametrize("columns", range(20, 80, 5))
+def test_a_narrow_terminal_gets_fewer_columns_and_no_half_numbers(nanogpt, monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    code, _, err = nanogpt("plot-log", "old")
+    heads, cells = err.splitlines()
+    headings = ["run", "step", "train loss", "val loss", "best", "at step", "tokens/s", "time"]
+    whole = ["old", "40", "3.2000", "3.3333", "3.3333", "40", "1,000", "0:00:40"]
+    count = len(cells.split())
+    assert code == 0
+    assert max(len(heads), len(cells)) <= columns
+    assert re.split("  +", heads) == headings[:count]
+    assert cells.split() == whole[:count]
+    assert count >= columns // 10
+
+
 def test_runs_of_one_name_are_told_apart_by_their_paths(plot_log, tmp_path):
     write_run(tmp_path / "elsewhere" / "old")
     _, out, _ = plot_log("--json", "old", "elsewhere/old")
@@ -123,19 +139,19 @@ def test_a_dash_reads_stdin(plot_log, monkeypatch):
     assert json.loads(out)["runs"][0]["val_loss"] == 4.3
 
 
-def test_a_torn_line_is_dropped_and_said(plot_log, runs):
+def test_an_incomplete_line_is_dropped_with_a_note(plot_log, runs):
     with (runs / "old" / "metrics.jsonl").open("ab") as file:
         file.write(b'{"event": "tr')
     code, _, err = plot_log("old")
     assert code == 0
-    assert "note: old: 1 line" in err
+    assert "note: old: 1 line of" in err
 
 
 @pytest.mark.parametrize(
     ("args", "code", "words"),
     [
         (["odl"], 3, "did you mean old?"),
-        (["empty.log"], 3, "empty.log holds no loss"),
+        (["empty.log"], 3, "no losses found in empty.log"),
         (["out"], 3, "metrics.jsonl"),
         (["old", "-o", "loss.pdf"], 2, ".png, .svg, .html"),
         (["old", "new", "--to-jsonl", "x.jsonl"], 2, "one by one"),
@@ -154,7 +170,7 @@ def test_errors_name_the_file_and_the_way_out(plot_log, tmp_path, args, code, wo
     assert (tmp_path / "train.log").read_text() == CONSOLE
 
 
-def test_a_strangers_name_cannot_command_the_terminal(plot_log, tmp_path):
+def test_an_untrusted_name_cannot_control_the_terminal(plot_log, tmp_path):
     name = "evil[bold]\x1b[2J\x9b1m.log"
     (tmp_path / name).write_text(CONSOLE)
     code, out, err = plot_log(name)
@@ -172,7 +188,7 @@ def plot_log_process(*args: str, **environment: str) -> subprocess.CompletedProc
     )  # fmt: skip
 
 
-def test_a_stdout_that_knows_ascii_only_gets_ascii(tmp_path):
+def test_an_ascii_stdout_gets_ascii(tmp_path):
     (tmp_path / "名前.log").write_text(CONSOLE)
     done = plot_log_process("old", "名前.log", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     assert done.returncode == 0
@@ -180,7 +196,7 @@ def test_a_stdout_that_knows_ascii_only_gets_ascii(tmp_path):
     assert b"??.log" in done.stdout
 
 
-def test_colour_is_for_those_who_ask():
+def test_colour_is_for_terminals_that_have_it():
     assert b"\x1b" not in plot_log_process("old").stdout
     assert b"\x1b[38;5;33m" in plot_log_process("old", FORCE_COLOR="1", TERM="xterm").stdout
     assert b"\x1b" not in plot_log_process("old", FORCE_COLOR="1", NO_COLOR="1").stdout

@@ -19,8 +19,8 @@ from pathlib import Path
 import filelock
 import pytest
 import torch
+from command_line import TINY
 from old_checkpoints import nanogpt_content, save
-from test_cli import TINY
 
 TABLE = Path(__file__).resolve().parents[2] / "docs" / "faults.md"
 
@@ -354,7 +354,7 @@ def test_a_full_stdout_is_told(trained, command):
         done = shell(f"nanogpt {line} >/dev/full")
         silent = command in ("prepare", "train", "train --dry-run") and "--json" not in line
         assert done.returncode == (0 if silent else 5), done.stderr
-        assert ("error: cannot write the answer: No space left" in done.stderr) is not silent
+        assert ("error: cannot write to stdout: No space left" in done.stderr) is not silent
 
 
 @each_command

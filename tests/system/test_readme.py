@@ -18,7 +18,7 @@ SMALL = ["--time=0", "--max-iters=2", "--eval-iters=1", "--sample-tokens=2", "--
 
 
 def commands():
-    """Give the README's nanogpt commands, in their order."""
+    """Yield the README's nanogpt commands, in their order."""
     for block in re.findall(r"```sh\n(.*?)```", README, re.DOTALL):
         for line in block.splitlines():
             if "nanogpt " in line and not line.startswith(("git", "make")):
@@ -26,7 +26,7 @@ def commands():
 
 
 def write_files():
-    """Make the files that the README's examples name."""
+    """Write the files that the README's examples name."""
     Path("book.txt").write_text("It was the best of times, it was the worst of times.\n" * 300)
     Path("notes").mkdir()
     Path("notes/one.txt").write_text("Buy bread and butter.\n" * 50)

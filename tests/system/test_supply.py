@@ -16,6 +16,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import nanogpt_cli
+
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 DIRECT = [
@@ -30,7 +32,7 @@ DIRECT = [
 
 
 def pins() -> dict[str, tuple[str, str]]:
-    """Give the version of each line of constraints.txt, and the comment beside it."""
+    """Return the version of each line of constraints.txt, and the comment beside it."""
     found = {}
     for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines():
         if line and not line.startswith("#"):
@@ -47,7 +49,7 @@ def test_each_requirement_is_pinned_with_a_reason(requirement: Requirement) -> N
     assert len(reason.split()) > 1
 
 
-def test_all_that_the_requirements_bring_is_pinned() -> None:
+def test_indirect_requirements_are_pinned() -> None:
     pinned, brought = pins(), set()
     waiting = {canonicalize_name(requirement.name) for requirement in DIRECT}
     while waiting:
@@ -63,13 +65,22 @@ def test_all_that_the_requirements_bring_is_pinned() -> None:
 
 
 def run(*command: str | Path, cwd: Path) -> str:
-    """Run a command that must succeed, with nothing of this checkout on its path."""
+    """Run a command that must succeed, without this checkout on its path."""
     env = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     done = subprocess.run(
         command, cwd=cwd, env=env | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True
     )
     assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
     return done.stdout.strip()
+
+
+def test_the_version_is_said_without_loading_torch() -> None:
+    program = (
+        "import sys; from nanogpt_cli import cli; code = cli.run(['--version']);"
+        "sys.exit(bool({'torch', 'numpy'} & set(sys.modules) or code))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"nanogpt {nanogpt_cli.__version__}\n")
 
 
 @pytest.mark.long
@@ -102,7 +113,7 @@ def test_the_wheel_works_outside_of_the_checkout(tmp_path: Path) -> None:
     assert Path(package).is_relative_to(place)
 
     assert "prepare" in run(nanogpt, "--help", cwd=empty)
-    assert run(nanogpt, "--version", cwd=empty).endswith(PROJECT["project"]["version"])
+    assert run(nanogpt, "--version", cwd=empty) == f"nanogpt {nanogpt_cli.__version__}"
     assert json.loads(run(nanogpt, "prepare", "--json", cwd=empty))["out"] == "data/demo"
     run(nanogpt, "train", "--max-iters=3", "--n-layer=1", "--n-head=2", "--n-embd=16",
         "--block-size=16", "--batch-size=2", "--eval-iters=1", "--device=cpu",
@@ -112,7 +123,7 @@ def test_the_wheel_works_outside_of_the_checkout(tmp_path: Path) -> None:
 
 
 def check_source(archive: Path) -> None:
-    """Check that what git has is there, and nothing that was made here."""
+    """Check that the files in git are there, and no others."""
     with tarfile.open(archive) as tar:
         names = {name.partition("/")[2] for name in tar.getnames()}
     kept = set(run("git", "ls-files", cwd=ROOT).splitlines())

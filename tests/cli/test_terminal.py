@@ -8,7 +8,6 @@ import pexpect
 import pytest
 
 from nanogpt_cli import cli
-from nanogpt_cli.cli.chat import _plain
 
 CHAT = "<human>hello<endOfText>\n<bot>hi there<endOfText>\n\n" * 60
 
@@ -24,12 +23,14 @@ def chatty():
 
 
 @contextmanager
-def chat_in_a_terminal():
-    """Start the chat with the newest model in a terminal of 80 x 24."""
-    arguments = ["-m", "nanogpt_cli", "chat", "--temperature", "0", "--max-tokens", "1000000"]
+def chat_in_a_terminal(*program: str):
+    """Start the chat with the newest model in a terminal of 80 x 24; ``program`` is python's."""
+    arguments = ["chat", "--temperature", "0", "--max-tokens", "1000000"]
     child = pexpect.spawn(
-        sys.executable, arguments, encoding="utf-8", timeout=30, dimensions=(24, 80)
-    )
+        sys.executable,
+        [*(program or ("-m", "nanogpt_cli")), *arguments],
+        encoding="utf-8", timeout=30, dimensions=(24, 80),
+    )  # fmt: skip
     try:
         child.expect("Send a message")
         yield child
@@ -61,20 +62,20 @@ def test_a_conversation(terminal):
 
 
 def test_slash_commands(terminal):
-    terminal.send("/help\r")
+    terminal.send("/?\r")
     terminal.expect("/clear")
-    terminal.expect("Ctrl-D leaves")
+    terminal.expect("Ctrl-D +leave")
     terminal.send("/set temperature 0.5\r")
     terminal.send("/set\r")
     terminal.expect(r"temperature +0\.5")
     terminal.send("/set temperature -1\r")
     terminal.expect("at least 0")
     terminal.send("/set top_k many\r")
-    terminal.expect("is a number")
+    terminal.expect("must be a number")
     terminal.send("/fly\r")
-    terminal.expect("there is no /fly")
+    terminal.expect("unknown command /fly")
     terminal.send("/clear\r")
-    terminal.expect("forgotten")
+    terminal.expect("conversation cleared")
     terminal.send("/bye\r")
     terminal.expect(pexpect.EOF)
     terminal.close()
@@ -131,5 +132,33 @@ def test_history_is_kept_from_one_chat_to_the_next(terminal):
     assert "+hello" in history.read_text()
 
 
-def test_control_sequences_of_a_model_never_reach_the_terminal():
-    assert _plain("a\x1b[31mb\x07\x9bc\n\td é€") == "a[31mbc\n\td é€"
+WITH_A_COMMAND = """
+import sys
+from nanogpt_cli import cli
+from nanogpt_cli.cli import ui
+from nanogpt_cli.cli.slash.base import SlashCommand
+from nanogpt_cli.registry import SLASH_COMMANDS
+
+def shout(chat, arguments):
+    ui.say(" ".join(arguments).upper() + f" after {len(chat.session.turns)} turns")
+
+COMMAND = SlashCommand("shout", "/shout TEXT", "say it louder", shout, aliases=("!",))
+SLASH_COMMANDS.register("shout", COMMAND)
+sys.exit(cli.run(sys.argv[1:]))
+"""
+
+
+def test_a_command_from_outside_is_listed_completed_and_run(chatty):
+    with chat_in_a_terminal("-c", WITH_A_COMMAND) as child:
+        child.send("hello\r")
+        child.expect("hi there")
+        child.expect("Send a message")
+        child.send("/help\r")
+        child.expect("/shout TEXT, /! +say it louder")
+        child.send("/sh\t")
+        child.expect("/shout")
+        child.send(" now\r")
+        child.expect("NOW after 2 turns")
+        child.send("/! again\r")
+        child.expect("AGAIN after 2 turns")
+        assert leave(child) == 0

@@ -1,0 +1,62 @@
+"""Flags made from settings: choices are those that are registered when the command runs."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pytest
+import typer
+
+from nanogpt_cli.cli.options import Command, with_settings
+from nanogpt_cli.config import setting
+from nanogpt_cli.registry import Registry
+
+DRINKS = Registry("--drink", {"tea": "none:TEA", "coffee": "none:COFFEE"})
+
+
+@dataclass(frozen=True)
+class Order:
+    drink: str = field(
+        default="tea", metadata={"help": "What to drink: tea (green).", "choices": DRINKS}
+    )
+    size: Literal["small", "large"] = setting("small", "How much.")
+    sugar: int | None = setting(None, "How many lumps.")
+
+
+@pytest.fixture
+def order():
+    """Run a command that takes an order, and return what was typed of it."""
+    orders: list[dict[str, Any]] = []
+
+    @with_settings(order=Order)
+    def command(*, given: dict[str, Any]) -> None:
+        orders.append(given)
+
+    app = typer.Typer(add_completion=False)
+    app.command(cls=Command)(command)
+
+    def run(*args: str) -> dict[str, Any]:
+        app([*args, "-q"], standalone_mode=False)
+        return orders.pop()
+
+    return run
+
+
+def test_only_what_was_typed_is_given(order):
+    assert order() == {}
+    assert order("--drink", "coffee", "--sugar=2") == {"drink": "coffee", "sugar": 2}
+    assert order("--size", "large") == {"size": "large"}
+
+
+def test_a_name_that_is_registered_later_is_a_choice_from_then_on(order, capsys):
+    with pytest.raises(typer.TyperException, match="'tea', 'coffee'"):
+        order("--drink", "milk")
+    DRINKS.register("milk", "none:MILK")
+    try:
+        assert order("--drink=milk") == {"drink": "milk"}
+        with pytest.raises(IndexError):  # the help is shown instead
+            order("--help")
+        assert "What to drink: tea (green). Also: coffee, milk." in capsys.readouterr().out
+    finally:
+        DRINKS.unregister("milk")
+    with pytest.raises(typer.TyperException, match="'milk' is not one of"):
+        order("--drink", "milk")

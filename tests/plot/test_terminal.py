@@ -1,0 +1,83 @@
+"""Charts made of characters fit their size and say what they show."""
+
+import re
+
+import pytest
+from example_curves import HEALTHY, OVERFITTING
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nanogpt_cli.logs import load
+from nanogpt_cli.logs.curves import Curve, to_curve
+from nanogpt_cli.plot.terminal import chart
+
+
+def plain(text: str) -> str:
+    return re.sub(r"\x1b\[[0-9;]*m", "", text)
+
+
+@pytest.mark.parametrize("color", [True, False])
+@pytest.mark.parametrize("unicode", [True, False])
+def test_it_fits_and_names_axes_runs_and_best_steps(color, unicode):
+    drawn = chart([HEALTHY, OVERFITTING], 80, 22, color=color, unicode=unicode)
+    rows = plain(drawn).splitlines()
+    assert len(rows) == 22
+    assert max(map(len, rows)) <= 80
+    assert rows[0] == "loss"
+    assert rows[-3].split() == ["step"]
+    assert "healthy" in rows[-2]
+    assert "best val loss 2.0000 at step 500" in rows[-2]
+    assert rows[-1].endswith("best val loss 2.5000 at step 200, then overfits")
+    assert ("\x1b" in drawn) == color
+    assert drawn.isascii() == (not unicode)
+    marks = "".join(rows[:-3]).count("●" if unicode else "*")
+    assert marks == 2
+
+
+def test_runs_have_colours_or_letters():
+    curves = [HEALTHY, OVERFITTING]
+    colored = chart(curves, 80, 22, color=True, unicode=True)
+    assert {"\x1b[38;5;33m", "\x1b[38;5;208m"} <= set(re.findall(r"\x1b\[38;5;\d+m", colored))
+    letters = chart(curves, 80, 22, color=False, unicode=False)
+    body = "".join(letters.splitlines()[1:-4])
+    assert body.count("A") > 5
+    assert body.count("B") > 5
+
+
+def test_the_line_falls_from_the_top_left_to_the_bottom_right():
+    line = Curve("run", [], [(0, 4.0), (100, 1.0)])
+    rows = chart([line], 60, 20, color=False, unicode=False).splitlines()[1:-4]
+    columns = [row.index("A") for row in rows if "A" in row]
+    assert columns == sorted(columns)
+    assert columns[0] < 10
+    assert columns[-1] > 45
+
+
+def test_drawing_twice_gives_the_same():
+    first = chart([HEALTHY], 80, 20, color=True, unicode=True)
+    chart([OVERFITTING], 50, 12, color=False, unicode=False)
+    assert chart([HEALTHY], 80, 20, color=True, unicode=True) == first
+
+
+@pytest.mark.parametrize("one", [Curve("r", [(7, 3.0)], []), Curve("r", [], [(7, 3.0)])])
+def test_one_point_is_drawn(one):
+    rows = chart([one], 60, 16, color=False, unicode=False).splitlines()
+    assert any(re.search(r"[.A*]$", row) for row in rows[1:-3])
+    assert "3.0000 at step 7" in rows[-1]
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    points=st.lists(
+        st.tuples(st.integers(0, 10**12), st.floats(-1e12, 1e12)),
+        min_size=1, max_size=8, unique_by=lambda point: point[0],
+    ),
+    size=st.tuples(st.integers(1, 200), st.integers(1, 60)),
+    looks=st.tuples(st.booleans(), st.booleans()),
+    name=st.text(max_size=40),
+)  # fmt: skip
+def test_any_curve_can_be_drawn_at_any_size(points, size, looks, name):
+    log = [f"step {s}: train loss {x:.9f}, val loss {x:.9f}\n" for s, x in sorted(points)]
+    curve = to_curve(name, load.parse("".join(log).encode()))
+    drawn = chart([curve], *size, color=looks[0], unicode=looks[1])
+    assert all(c.isprintable() or c == "\n" for c in plain(drawn))
