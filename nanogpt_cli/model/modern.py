@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nanogpt_cli.config import ModelConfig
+from nanogpt_cli.model.accounting import Role
 from nanogpt_cli.model.cache import KVCache
-from nanogpt_cli.model.gpt import GPT, MLP, Block, CausalSelfAttention, Role
+from nanogpt_cli.model.gpt import GPT, MLP, Block, CausalSelfAttention
 from nanogpt_cli.model.positions import Position
 
 
