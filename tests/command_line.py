@@ -1,4 +1,4 @@
-"""What tests of the command line share: the flags of a tiny run, and the real program."""
+"""The executable, started as a user would, and flags for the smallest of runs."""
 
 import subprocess
 import sys

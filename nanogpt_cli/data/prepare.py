@@ -249,7 +249,7 @@ def _check_lengths(parts: dict[Split, Part], options: PrepareOptions, label: str
         raise DataError(
             f"the validation split would be empty: {parts['val'].tokens} tokens of {label} "
             f"at --val-fraction {options.val_fraction:g}",
-            "raise --val-fraction, or give more text, not copies of it",
+            "raise --val-fraction, or give more text",
         )
 
 
@@ -257,8 +257,11 @@ def _split_notes(train: Part, val: Part, scan: Scan, options: PrepareOptions) ->
     """Say where documents were cut, and where validation is far from what was asked for."""
     if scan.documents > 1 and plan_split(scan, options.val_fraction).train is not None:
         yield (
-            f"the {scan.documents} documents are few or unequal: the end of each is kept for "
-            "validation, rather than whole documents"
+            f"the {scan.documents:,} conversations are all the same: validation cannot tell "
+            "learning from memorising"
+            if scan.turns
+            else f"the {scan.documents:,} documents are few or unequal: the end of each is kept "
+            "for validation, rather than whole documents"
         )
         return
     share = val.tokens / (train.tokens + val.tokens)

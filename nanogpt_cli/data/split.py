@@ -6,7 +6,7 @@ This module knows pieces of text and turns, but neither files nor tokenizers.
 import hashlib
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
 from nanogpt_cli.data.formats.base import Piece
@@ -103,21 +103,25 @@ def plan_split(scan: Scan, val_fraction: float) -> Plan:
     validation and the highest to training. A single plain text is cut between two characters,
     exactly where nanoGPT cuts, and a single conversation between two turns. Where the draw of
     several plain texts would give validation less than half or more than twice ``val_fraction`` of
-    the characters, as with two books, each is cut like a single one.
+    the characters, as with two books, each is cut like a single one. Where all conversations are
+    copies of one, the last of them are for validation, because nothing else is there.
     """
-    bound = max(val_fraction, min(scan.draws))
-    drawn = Plan(bound, max(scan.draws), None)
+    lowest, highest = min(scan.draws), max(scan.draws)
+    drawn = Plan(max(val_fraction, lowest), highest, None)
     if scan.documents == 1:
         sizes = array("Q", [scan.turns]) if scan.turns else scan.lengths
-    elif scan.turns:
+    elif scan.turns and lowest < highest:
         return drawn
+    elif scan.turns:
+        kept = min(max(1, int(scan.documents * val_fraction)), scan.documents - 1)
+        return replace(drawn, train=[scan.turns] * (scan.documents - kept) + [0] * kept)
     else:
         chosen = zip(scan.draws, scan.lengths, strict=True)
         share = sum(n for draw, n in chosen if drawn.is_validation(draw)) / scan.characters
         if val_fraction / 2 <= share <= val_fraction * 2:
             return drawn
         sizes = scan.lengths
-    return Plan(bound, drawn.highest, array("Q", (int(n * (1 - val_fraction)) for n in sizes)))
+    return replace(drawn, train=array("Q", (int(n * (1 - val_fraction)) for n in sizes)))
 
 
 def split(pieces: Iterable[Piece], scan: Scan, plan: Plan) -> Iterator[tuple[Split, Piece]]:

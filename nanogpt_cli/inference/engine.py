@@ -177,10 +177,10 @@ def _next_logits(model: GPT, cache: KVCache, new: Sequence[Sequence[int]]) -> Te
         row = int(counts.argmax())
         last[row] = model.hidden(torch.tensor([new[row]], device=device), cache.row(row))[0, -1]
         counts[row] = 0
-    T = int(counts.max())
-    padded = [[*ids, *[0] * T][:T] for ids in new]
-    hidden = model.hidden(torch.tensor(padded, device=device), cache, counts)  # B, T, C
-    last |= {row: hidden[row, count - 1] for row, count in enumerate(counts.tolist()) if count}
+    if T := int(counts.max()):
+        padded = [[*ids, *[0] * T][:T] for ids in new]
+        hidden = model.hidden(torch.tensor(padded, device=device), cache, counts)  # B, T, C
+        last |= {row: hidden[row, count - 1] for row, count in enumerate(counts.tolist()) if count}
     logits: Tensor = model.lm_head(torch.stack([last[row] for row in range(len(new))])).float()
     return logits
 

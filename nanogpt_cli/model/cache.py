@@ -8,11 +8,22 @@ layers, N new tokens of all rows, padding left out.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from nanogpt_cli.config import ModelConfig
+
+
+@dataclass
+class _Row:
+    """What is known of a row without looking at its keys."""
+
+    length: int = 0
+    """How many tokens it holds."""
+    finite: int = 0
+    """How many of its slots have been written to in every layer."""
 
 
 class KVCache:
@@ -23,15 +34,11 @@ class KVCache:
     finite before other rows reach further: nan times a weight of 0 is nan.
     """
 
-    def __init__(
-        self, keys: Tensor, values: Tensor, ids: Tensor, lengths: Tensor, finite: Tensor
-    ) -> None:
+    def __init__(self, keys: Tensor, values: Tensor, ids: Tensor, rows: list[_Row]) -> None:
         self.keys, self.values = keys, values  # L, B, H, block_size, D
         self._ids = ids  # B, block_size
-        self.lengths = lengths
-        """How many tokens each row holds (B,), on the CPU."""
-        self._finite = finite  # B, how many of a row's slots have been written to, on the CPU
-        self._ends = lengths  # B, the lengths after the tokens being computed
+        self._rows = rows
+        self._ends: list[int] = []  # the lengths after the tokens being computed
         self._span = 0  # S
         self._places: tuple[Tensor, Tensor, Tensor] | None = None  # N each: row, token, slot
 
@@ -43,35 +50,35 @@ class KVCache:
         # not filled: a context costs memory only as far as it is used
         keys = torch.empty(shape, device=like.device, dtype=like.dtype)
         ids = torch.empty(rows, config.block_size, device=like.device, dtype=torch.long)
-        lengths, finite = torch.zeros(2, rows, dtype=torch.long, device="cpu")
-        return cls(keys, torch.empty_like(keys), ids, lengths, finite)
+        return cls(keys, torch.empty_like(keys), ids, [_Row() for _ in range(rows)])
 
     @property
     def rows(self) -> int:
         """How many sequences there is room for."""
-        return len(self.lengths)
+        return len(self._rows)
+
+    @property
+    def lengths(self) -> Tensor:
+        """How many tokens each row holds (B,), on the CPU."""
+        return torch.tensor([row.length for row in self._rows], device="cpu")
 
     # --- between two calls of the model -------------------------------------------------------
 
     def truncate(self, row: int, length: int) -> None:
         """Forget what a row holds from ``length`` on; other rows are not touched."""
-        held = int(self.lengths[row])
+        held = self._rows[row].length
         if not 0 <= length <= held:
             raise ValueError(f"row {row} holds {held} tokens, not {length}")
-        self.lengths[row] = length
+        if length == held:
+            return
+        self._rows[row].length = length
         for part in (self.keys, self.values):
             part[:, row, :, length:held] = 0  # also what overflowed, which would spread
 
     def row(self, row: int) -> "KVCache":
         """Return one row as a cache of its own, on the same memory."""
         one = slice(row, row + 1)
-        return KVCache(
-            self.keys[:, one],
-            self.values[:, one],
-            self._ids[one],
-            self.lengths[one],
-            self._finite[one],
-        )
+        return KVCache(self.keys[:, one], self.values[:, one], self._ids[one], self._rows[one])
 
     def select(self, rows: Sequence[int | None]) -> "KVCache":
         """Return a copy with these rows, in this order; None is an empty row, and one may repeat.
@@ -82,16 +89,14 @@ class KVCache:
         shape[1] = len(rows)
         keys, values = self.keys.new_empty(shape), self.values.new_empty(shape)
         ids = self._ids.new_empty(len(rows), shape[3])
-        lengths, finite = torch.zeros(2, len(rows), dtype=torch.long)
-        for new, old in enumerate(rows):
+        lengths = [0 if old is None else self._rows[old].length for old in rows]
+        for new, (old, length) in enumerate(zip(rows, lengths, strict=True)):
             if old is None:
                 continue
-            length = int(self.lengths[old])
             keys[:, new, :, :length] = self.keys[:, old, :, :length]
             values[:, new, :, :length] = self.values[:, old, :, :length]
             ids[new, :length] = self._ids[old, :length]
-            lengths[new] = finite[new] = length
-        return KVCache(keys, values, ids, lengths, finite)
+        return KVCache(keys, values, ids, [_Row(length, length) for length in lengths])
 
     # --- during a call of the model -----------------------------------------------------------
 
@@ -102,33 +107,34 @@ class KVCache:
         can be attended to; and whether rows are alike: each row's tokens are the last T of S.
         Raises ValueError where a row would exceed block_size.
         """
-        block_size = self.keys.size(3)
-        new = torch.full_like(self.lengths, T) if counts is None else counts.to("cpu", torch.long)
-        if not 0 <= int(new.min()) <= int(new.max()) <= T:
-            raise ValueError(f"counts {new.tolist()} are not between 0 and {T}")
-        self._ends = self.lengths + new
-        self._span = max(1, int(self._ends.max()))
+        block_size, device = self.keys.size(3), self.keys.device
+        lengths = [row.length for row in self._rows]
+        new = [T] * len(lengths) if counts is None else counts.tolist()
+        if not 0 <= min(new) <= max(new) <= T:
+            raise ValueError(f"counts {new} are not between 0 and {T}")
+        self._ends = [length + count for length, count in zip(lengths, new, strict=True)]
+        self._span = max(1, *self._ends)
         if self._span > block_size:
             raise ValueError(f"{self._span} tokens do not fit a block_size of {block_size}")
-        device, first = self.keys.device, int(self.lengths[0])
-        if bool((self.lengths == first).all()) and bool((new == T).all()):
+        if len(set(lengths)) == 1 and min(new) == T:
             self._places = None
-            return torch.arange(first, first + T, device=device)[None], self._span, True
+            return torch.arange(lengths[0], self._span, device=device)[None], self._span, True
         self._fill(self._span)
-        steps = torch.arange(T)
+        steps = torch.arange(T, device="cpu")
         at = self.lengths[:, None] + steps  # B, T
-        rows, tokens = (steps < new[:, None]).nonzero(as_tuple=True)  # N
+        own = steps < torch.tensor(new, device="cpu")[:, None]  # B, T
+        rows, tokens = own.nonzero(as_tuple=True)  # N
         self._places = rows.to(device), tokens.to(device), at[rows, tokens].to(device)
         at = at.clamp(max=block_size - 1)  # padding may reach past the end
         return at.to(device), self._span, False
 
     def _fill(self, span: int) -> None:
         """Put zeros where a row was never written to, so that it can be read and masked."""
-        for row, written in enumerate(self._finite.tolist()):
-            if written < span:
-                self.keys[:, row, :, written:span] = 0
-                self.values[:, row, :, written:span] = 0
-                self._finite[row] = span
+        for i, row in enumerate(self._rows):
+            if row.finite < span:
+                self.keys[:, i, :, row.finite : span] = 0
+                self.values[:, i, :, row.finite : span] = 0
+                row.finite = span
 
     def extend(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Store new keys and values (B, H, T, D) of ``layer``; return those of all S slots."""
@@ -151,11 +157,12 @@ class KVCache:
             return self._ids[:, max(0, first - before) : self._span]
         rows, tokens, slots = self._places
         self._ids[rows, slots] = idx[rows, tokens]
-        at = (self.lengths[:, None] + torch.arange(-before, 0)).to(idx.device)  # B, before
+        steps = torch.arange(-before, 0, device="cpu")
+        at = (self.lengths[:, None] + steps).to(idx.device)  # B, before
         earlier = self._ids.gather(1, at.clamp(min=0)).masked_fill(at < 0, -1)
         return torch.cat((earlier, idx), dim=1)
 
     def advance(self) -> None:
         """End a call: the new tokens are held from now on. An interrupted call holds none."""
-        self.lengths.copy_(self._ends)
-        self._finite.copy_(torch.maximum(self._finite, self._ends))
+        for row, end in zip(self._rows, self._ends, strict=True):
+            row.length, row.finite = end, max(row.finite, end)

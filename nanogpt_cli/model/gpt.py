@@ -9,21 +9,17 @@ channels (n_embd), H heads, D head size (C / H), V vocabulary, L layers.
 """
 
 import math
-from collections.abc import Iterator
-from typing import Any, ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nanogpt_cli.config import ModelConfig
+from nanogpt_cli.model.accounting import Accounting
 from nanogpt_cli.model.cache import KVCache
 from nanogpt_cli.model.kernels import attend, head_loss, to_stream_type
 from nanogpt_cli.model.positions import Positions, Transform, position_classes
-
-Role = Literal["matrix", "token", "ngram", "decayed", "free"]
-"""What a parameter is to an optimizer: a matrix of a block, the table of tokens, one of n-grams,
-another that is decayed, or one that is not (gains and biases)."""
 
 
 class LayerNorm(nn.Module):
@@ -120,7 +116,7 @@ class Block(nn.Module):
         return out
 
 
-class GPT(nn.Module):
+class GPT(Accounting):
     """A GPT-2. ``factory.make_model`` builds it, or the architecture that a configuration names.
 
     Example:
@@ -131,10 +127,6 @@ class GPT(nn.Module):
     """
 
     block_class: ClassVar[type[Block]] = Block
-    tied_head: ClassVar[bool] = True
-    embedding_rate: ClassVar[float] = 0.25
-    """How fast the table of tokens moves beside Muon's matrices; it is the head too, which bears
-    less than they do."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -144,7 +136,7 @@ class GPT(nn.Module):
         parts["drop"] = nn.Dropout(config.dropout)
         parts["h"] = nn.ModuleList(self.block_class(config, i) for i in range(config.n_layer))
         parts["ln_f"] = self.block_class.norm_class(config)
-        self.transformer: Any = nn.ModuleDict(parts)
+        self.transformer = nn.ModuleDict(parts)
         self.lm_head = nn.Linear(config.n_embd, config.vocab_size, bias=False)
         self.tie_weights()
         self.init_weights()
@@ -224,27 +216,3 @@ class GPT(nn.Module):
         if targets is None:
             return F.linear(x, self.lm_head.weight)  # B, T, V
         return head_loss(x.flatten(0, 1), self.lm_head.weight, targets.flatten())
-
-    def roles(self) -> Iterator[tuple[Role, nn.Parameter]]:
-        """Yield every parameter, in order, after its role for an optimizer."""
-        fixed = tuple(f"transformer.{part.name}." for part in self.positions if not part.decays)
-        for name, p in self.named_parameters():
-            if p is self.transformer.wte.weight:
-                yield "token", p
-            elif p.dim() == 2 and name.startswith("transformer.h."):
-                yield "matrix", p
-            else:
-                yield "decayed" if p.dim() >= 2 and not name.startswith(fixed) else "free", p
-
-    def parameter_count(self) -> int:
-        """Count the parameters; a tied head counts once."""
-        return sum(p.numel() for p in self.parameters())
-
-    def flops_per_token(self) -> float:
-        """Estimate the floating-point operations of a training step per token.
-
-        6 per parameter of a matrix product, 12 L C T for attention (PaLM, Chowdhery et al. 2022).
-        """
-        c = self.config
-        matrices = 12 * c.n_layer * c.n_embd**2 + c.n_embd * c.vocab_size
-        return 6 * matrices + 12 * c.n_layer * c.n_embd * c.block_size

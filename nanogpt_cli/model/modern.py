@@ -15,8 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from nanogpt_cli.config import ModelConfig
+from nanogpt_cli.model.accounting import Role
 from nanogpt_cli.model.cache import KVCache
-from nanogpt_cli.model.gpt import GPT, MLP, Block, CausalSelfAttention, Role
+from nanogpt_cli.model.gpt import GPT, MLP, Block, CausalSelfAttention
+from nanogpt_cli.model.positions import Position
 
 
 class PlainNorm(nn.Module):
@@ -135,7 +137,8 @@ class ModernGPT(GPT):
         |----------------------------------|----------------------------|
         | matrices                         | normal, 1 / sqrt(C)        |
         | c_proj, lm_head, n-gram tables   | 0                          |
-        | tables of tokens and positions   | normal, 1                  |
+        | table of tokens                  | normal, 1                  |
+        | table of positions               | normal, 0.02               |
         | biases                           | 0                          |
         | a relative table                 | see ``positions.Relative`` |
         """
@@ -146,7 +149,8 @@ class ModernGPT(GPT):
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
             elif isinstance(module, nn.Embedding):
-                nn.init.normal_(module.weight, std=1.0)
+                # positions move 15 times slower than tokens, and should not have to outgrow noise
+                nn.init.normal_(module.weight, std=0.02 if isinstance(module, Position) else 1.0)
         nn.init.zeros_(self.lm_head.weight)
         if self.ngram is not None:
             nn.init.zeros_(self.ngram.tables.weight)

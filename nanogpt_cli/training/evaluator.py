@@ -6,11 +6,17 @@ planned, in tokens: neither the batch size nor the memory changes which text a l
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from nanogpt_cli.config import ModelConfig, SampleConfig, TrainConfig
 from nanogpt_cli.data.store import Dataset, Tokens
-from nanogpt_cli.evaluation.loss import Loss, evaluate_loss, token_byte_counts
+from nanogpt_cli.evaluation.loss import (
+    Loss,
+    Starts,
+    evaluate_loss,
+    evaluation_windows,
+    token_byte_counts,
+)
 from nanogpt_cli.inference.engine import Decoder, stream_reply
 from nanogpt_cli.inference.sampling import sampling_generator
 from nanogpt_cli.inference.session import stops
@@ -72,11 +78,15 @@ class Evaluator:
         Raises StopRequestedError where a signal comes: the state is then as it was, and a resumed
         run evaluates in its place. Raises DivergedError for a loss that is not finite.
         """
-        limit = self._windows()
-        val = self._measure(state, self.dataset.val, limit)
+        block_size = self.model_config.block_size
+        val_windows = evaluation_windows(self.dataset.val, block_size, self._budget)
+        budget = self._budget or len(val_windows) * block_size
+        train_windows = evaluation_windows(self.dataset.train, block_size, budget)
+        val, train = self._together(
+            self._share(state, self.dataset.val, val_windows),
+            self._share(state, self.dataset.train, train_windows),
+        )
         self.guard.check_evaluation(state, val)
-        windows = max(1, val.tokens // self.model_config.block_size)
-        train = self._measure(state, self.dataset.train, limit or windows)
         sample = None
         if self.config.sample_tokens and self.parallel.is_main:
             sample = write_sample(state, self.dataset, self.config, self.clock.signals.check)
@@ -92,20 +102,33 @@ class Evaluator:
         self.clock.evaluated(state)
         self._ended = state.seconds
 
-    def _windows(self) -> int | None:
-        """Return how many windows are measured; None is all."""
-        tokens = self.config.eval_tokens
-        return max(1, tokens // self.model_config.block_size) if tokens else None
+    @property
+    def _budget(self) -> int | None:
+        """How many tokens are measured; None is all of val.bin."""
+        return self.config.eval_tokens or None
 
-    def _measure(self, state: TrainState, tokens: Tokens, limit: int | None) -> Loss:
-        """Measure a text in float32, as `nanogpt eval` does."""
+    def _together(self, *shares: Loss) -> list[Loss]:
+        """Return the losses of which each process has measured a share, in one collective."""
+        sums = self.parallel.zeros(0).new_tensor([astuple(share) for share in shares])
+        total = self.parallel.sum(sums).tolist()
+        return [Loss(nats, round(tokens), round(size)) for nats, tokens, size in total]
+
+    def _share(self, state: TrainState, tokens: Tokens, windows: Starts) -> Loss:
+        """Measure this process's share of the windows in float32, as `nanogpt eval` does."""
 
         def advance(count: int) -> None:
             if self.parallel.size == 1:  # several must leave a collective together
                 self.clock.signals.check()
             self.recorder.evaluating(count)
 
-        return evaluate_loss(state.model, tokens, self._byte_counts, windows=limit, advance=advance)
+        return evaluate_loss(
+            state.model,
+            tokens,
+            self._byte_counts,
+            windows=windows,
+            share=(self.parallel.rank, self.parallel.size),
+            advance=advance,
+        )
 
 
 def write_sample(

@@ -124,9 +124,7 @@ class _Training:
             usual = state.watch.add(state.step, loss, norm)
             self.recorder.stepped(state, loss, norm, lr, clock.progress(state))
             if usual is not None:
-                self.recorder.note(f"the loss jumped to {loss:.3f} at step {state.step:,}")
-                spike = {"step": state.step, "loss": loss, "mean": usual, "grad_norm": norm}
-                self.recorder.event("spike", **spike)
+                self.recorder.spiked(state, loss, norm, usual)
 
     def evaluate(self) -> None:
         """Evaluate, keep the model if it is the best so far, and tell; or nothing on a signal."""

@@ -45,6 +45,9 @@ class Recorder:
     ) -> None:
         """An optimizer step is done."""
 
+    def spiked(self, state: TrainState, loss: float, norm: float, usual: float) -> None:
+        """The loss is far above the mean of those before."""
+
     def event(self, name: str, **fields: Any) -> None:
         """Something else has happened that belongs in the log."""
 
@@ -150,6 +153,11 @@ class RunRecorder(Recorder):
                 grad_norm=norm,
                 tokens_per_sec=round(rate, 1),
             )
+
+    def spiked(self, state: TrainState, loss: float, norm: float, usual: float) -> None:
+        """Write a line of its own, and tell the reporter."""
+        self.note(f"the loss jumped to {loss:.3f} at step {state.step:,}")
+        self.event("spike", step=state.step, loss=loss, mean=usual, grad_norm=norm)
 
     def event(self, name: str, **fields: Any) -> None:
         """Write a line of its own."""

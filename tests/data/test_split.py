@@ -53,11 +53,12 @@ def test_a_copy_of_a_conversation_goes_where_the_conversation_goes() -> None:
     assert not set(documents("train")) & set(documents("val"))
 
 
-def test_copies_of_one_conversation_cannot_be_split() -> None:
+@pytest.mark.parametrize(("count", "kept"), [(2, 1), (9, 1), (50, 5)])
+def test_copies_of_one_conversation_are_on_both_sides_and_said_to_be(count: int, kept: int) -> None:
     chat = "<human>Hi<endOfText>\n<bot>Yo<endOfText>\n\n"
-    with pytest.raises(DataError, match="validation split would be empty") as error:
-        run(write("a.txt", chat * 5), tokenizer="byte")
-    assert "not copies" in error.value.hint
+    result = run(write("a.txt", chat * count), tokenizer="byte")
+    assert (len(documents("train")), len(documents("val"))) == (count - kept, kept)
+    assert any(f"the {count} conversations are all the same" in note for note in result.notes)
 
 
 @pytest.mark.parametrize("fraction", [0.02, 0.1, 0.3])

@@ -146,7 +146,9 @@ def by_row(pairs, count):
 
 @pytest.mark.parametrize("arch", ["gpt2", "modern"])
 @pytest.mark.parametrize("pos_embd", ["default", "rope", "relative"])
-@pytest.mark.parametrize("lengths", [(3, 3, 3), (1, 9, 16, 30, 2), (5,), ()])
+@pytest.mark.parametrize(
+    "lengths", [(3, 3, 3), (1, 9, 16, 30, 2), (1, 2, 3, 5, 7, 9, 12, 16), (5,), ()]
+)
 def test_a_greedy_batch_equals_one_by_one(tiny, pos_embd, arch, lengths):
     """Windows move at each row's own time: 40 tokens in a context of 16."""
     model = tiny(pos_embd=pos_embd, arch=arch, ngram_rows=64)

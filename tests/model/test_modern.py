@@ -71,3 +71,10 @@ def test_no_more_ngram_rows_than_the_hash_reaches():
     assert ModelConfig(arch="modern", ngram_rows=2**24).ngram_rows == 2**24
     with pytest.raises(UsageError, match="--ngram-rows 16777217 is out of range"):
         ModelConfig(arch="modern", ngram_rows=2**24 + 1)
+
+
+def test_a_table_of_positions_starts_small():
+    """Beside tokens of size 1 it need not outgrow noise of its own size first."""
+    model = make_model(ModelConfig(64, 2, 2, 64, arch="modern", pos_embd="default", vocab_size=99))
+    assert model.transformer.wpe.weight.std().item() == pytest.approx(0.02, rel=0.05)
+    assert model.transformer.wte.weight.std().item() == pytest.approx(1.0, rel=0.05)

@@ -1,5 +1,6 @@
 """Two processes on one machine train one model, as torchrun starts them."""
 
+import json
 import os
 import socket
 import subprocess
@@ -47,8 +48,14 @@ def launch(*args, processes=2, each=None):
     return [process.returncode for process in started], errors
 
 
+def logged(name, event, key):
+    lines = map(json.loads, (Path("out") / name / "metrics.jsonl").read_text().splitlines())
+    return [line[key] for line in lines if line["event"] == event]
+
+
 def test_two_processes_compute_what_one_does(text_data):
-    same = ["--max-iters=6", "--optimizer=adamw", "--gradient-accumulation-steps=4"]
+    same = ["--max-iters=6", "--optimizer=adamw", "--gradient-accumulation-steps=4",
+            "--log-interval=1"]  # fmt: skip
     codes, errors = launch(*same, "--out-dir=out/two")
     assert codes == [0, 0], errors
     assert "done in" in errors[0]
@@ -58,6 +65,20 @@ def test_two_processes_compute_what_one_does(text_data):
     one, two = (read(Path("out") / name / "last.pt")["model"] for name in ("one", "two"))
     for name, tensor in one.items():
         torch.testing.assert_close(two[name], tensor, atol=1e-4, rtol=1e-3)
+    for event, key in (("train", "loss"), ("train", "grad_norm"), ("eval", "val_loss")):
+        alone, together = (logged(name, event, key) for name in ("one", "two"))
+        assert together == pytest.approx(alone, rel=1e-4), "the loss of all, not of a share"
+
+
+def test_evaluations_are_divided_and_their_parts_add_up(text_data):
+    flags = ["--max-iters=0", "--gradient-accumulation-steps=3", "--eval-tokens=0"]
+    codes, errors = launch(*flags, "--out-dir=out/three", processes=3)
+    assert codes == [0, 0, 0], errors
+    codes, errors = launch(*flags, "--out-dir=out/one", processes=1)
+    assert codes == [0], errors
+    for key in ("val_tokens", "val_loss", "train_loss", "bits_per_byte"):
+        alone, together = (logged(name, "eval", key) for name in ("one", "three"))
+        assert together == pytest.approx(alone, rel=1e-6)
 
 
 def test_the_defaults_suit_any_number_of_processes(text_data):
