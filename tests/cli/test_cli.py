@@ -177,7 +177,7 @@ def test_the_earlier_projects_command_works_verbatim(nanogpt, text_data):
         (["trian"], 2, "unknown command trian", r"did you mean train\?"),
     ],
 )
-def test_errors_say_what_and_how_to_mend_it(nanogpt, text_data, args, code, error, hint):
+def test_errors_say_what_and_how_to_fix_it(nanogpt, text_data, args, code, error, hint):
     got, out, err = nanogpt(*args)
     assert (got, out) == (code, "")
     lines = err.strip().splitlines()
