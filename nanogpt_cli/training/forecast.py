@@ -11,6 +11,7 @@ from nanogpt_cli.config import ModelConfig, TrainConfig, tokens_per_step
 from nanogpt_cli.device import autocast, find_dtype
 from nanogpt_cli.errors import MachineError
 from nanogpt_cli.model.factory import make_model
+from nanogpt_cli.model.gpt import GPT
 from nanogpt_cli.training.batches import smaller_micro_batches
 from nanogpt_cli.training.dial import seconds_per_step
 from nanogpt_cli.training.optim import make_optimizers
@@ -84,6 +85,7 @@ def _rough_memory(model: ModelConfig, config: TrainConfig) -> int:
         parameters = make_model(model).parameter_count()
     per_layer = 60 * model.n_embd + 8 * model.n_head * model.block_size
     per_token = model.n_layer * per_layer + 6 * model.vocab_size
+    per_token += (_WITH_BIAS + _WITH_FLOAT_SCORES) * model.n_head * model.block_size
     return 4 * (8 * parameters + config.batch_size * model.block_size * per_token)
 
 
@@ -109,8 +111,26 @@ def peak_memory(model_config: ModelConfig, config: TrainConfig, device: torch.de
             model(ids, ids)
         states = make_optimizers(model, config).memory()
     saved = sum(t.untyped_storage().nbytes() for key, t in kept.items() if key not in own)
-    return round(_PASSING * saved) + states * (2 if device.type == "cpu" else 1)
+    passing = _passing_scores(model, config, dtype, device)
+    return round(_PASSING * saved) + passing + states * (2 if device.type == "cpu" else 1)
 
 
 _PASSING = 1.3
 """What a step holds for a moment besides, as a share: found on a CPU, see docs/levers.md."""
+_WITH_BIAS, _WITH_FLOAT_SCORES = 3, 6
+"""How often the scores of one layer are held for a moment in float32 where a bias is added to them,
+and where those of a step in bfloat16 are computed in float32: found on a CPU too."""
+
+
+def _passing_scores(
+    model: GPT, config: TrainConfig, dtype: torch.dtype, device: torch.device
+) -> int:
+    """Estimate the bytes of attention scores (B, H, T, T) that a layer holds for a moment."""
+    shape = model.config
+    scores = 4 * config.batch_size * shape.n_head * shape.block_size**2
+    at = torch.arange(2, device=device)[None]  # 1, T
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        biased = any(position.bias(at, 2) is not None for position in model.positions)
+    bounded = model.block_class.attention_class.bounded_scores
+    floats = dtype == torch.bfloat16 and device.type == "cpu" and not bounded
+    return scores * (_WITH_BIAS * biased + _WITH_FLOAT_SCORES * floats)

@@ -493,7 +493,7 @@ def test_a_damaged_newest_state_gives_way_to_the_one_before(nanogpt, text_data):
     code, _, err = nanogpt("train", "--init-from=resume", "--out-dir=out/k")
     assert code == 0, err
     assert "note: out/k/last.pt is corrupt" in err
-    assert "resuming from out/k/step-00000004.pt" in err
+    assert "resuming from out/k/step-00000004.pt, the last good one" in err
 
 
 def test_another_machine_is_warned_of(nanogpt, text_data):  # row 37

@@ -17,9 +17,11 @@ import torch
 
 from nanogpt_cli import files
 from nanogpt_cli.checkpoint.load import load_checkpoint
+from nanogpt_cli.checkpoint.schema import Checkpoint
 from nanogpt_cli.checkpoint.torchfile import read
-from nanogpt_cli.training import loop as train
+from nanogpt_cli.training.loop import train
 from nanogpt_cli.training.plan import Request, make_run
+from nanogpt_cli.training.reporter import Reporter
 
 STEPS, STEP_SECONDS, INTERVAL = 100, 0.005, 0.15
 SETTINGS = {
@@ -38,7 +40,7 @@ SERVER.set_forkserver_preload(
 )
 
 
-class Slow(train.Reporter):
+class Slow(Reporter):
     def __init__(self, said):
         self.said = said
 
@@ -53,11 +55,11 @@ def run_in_child(folder, out, resume, settings, said):
     """Train, with saves that take a while and say when they begin and end."""
     os.chdir(folder)
     torch.set_num_threads(1)
-    real, real_sync, real_write = train.Saver._write, os.fsync, files.LargeFile.write
+    real, real_sync, real_write = Checkpoint.save, os.fsync, files.LargeFile.write
 
-    def write(*args):
+    def save(*args, **kwargs):
         said.send_bytes(b"save")
-        real(*args)
+        real(*args, **kwargs)
         said.send_bytes(b"done")
 
     def slow_write(target, data):
@@ -68,7 +70,7 @@ def run_in_child(folder, out, resume, settings, said):
         real_sync(descriptor)
         time.sleep(0.03)  # what follows is the rename, or the end
 
-    train.Saver._write, files.os.fsync = write, slow_sync
+    Checkpoint.save, files.os.fsync = save, slow_sync
     files.LargeFile.write = slow_write
     request = Request(
         settings={} if resume else settings,
@@ -78,7 +80,7 @@ def run_in_child(folder, out, resume, settings, said):
         preset="quick",
         force=not resume,  # a run that was killed before its first save has left its log
     )
-    train.train(make_run(request), Slow(said))
+    train(make_run(request), Slow(said))
 
 
 @contextmanager

@@ -80,7 +80,8 @@ class TestTwoRuns:
 
     def test_two_that_choose_their_folder_in_the_same_moment(self):
         program = (
-            "import os, sys, time; from pathlib import Path; from nanogpt_cli import cli, plan\n"
+            "import os, sys, time; from pathlib import Path; from nanogpt_cli import cli\n"
+            "from nanogpt_cli.training import plan\n"
             "real = plan.make_run\n"
             "def make_run(request):\n"
             "    run = real(request)\n"

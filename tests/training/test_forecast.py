@@ -12,6 +12,7 @@ from nanogpt_cli.config import ModelConfig, TrainConfig, tokens_per_step
 from nanogpt_cli.errors import MachineError
 from nanogpt_cli.model.factory import make_model
 from nanogpt_cli.training import forecast, plan
+from nanogpt_cli.training.optim import make_optimizers
 from nanogpt_cli.training.plan import Request, make_run
 
 CPU = torch.device("cpu")
@@ -50,6 +51,26 @@ def test_memory_grows_with_model_batch_and_optimizer():
     )
     assert memory(n_layer=4) > 2 * memory()
     assert memory(optimizer="adamw") > memory()
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "least"),
+    [
+        # peak memory of processes that trained this, less what torch itself takes, in MB
+        ({"pos_embd": "relative", "arch": "gpt2"}, "float32", 248),
+        ({"pos_embd": "relative", "arch": "gpt2"}, "bfloat16", 282),
+        ({"pos_embd": "default", "arch": "gpt2"}, "bfloat16", 216),
+        ({"pos_embd": "relative", "arch": "modern"}, "bfloat16", 208),
+    ],
+)
+def test_estimates_are_near_what_was_measured(shape, dtype, least):
+    rows = 0 if shape["arch"] == "gpt2" else 8192
+    model = ModelConfig(512, 4, 4, 128, vocab_size=512, ngram_rows=rows, **shape)
+    optimizer = "adamw" if shape["arch"] == "gpt2" else "muon"
+    config = TrainConfig(batch_size=4, optimizer=optimizer, dtype=dtype)
+    copies = make_optimizers(make_model(model), config).memory()  # nothing was saved
+    estimate = (forecast.peak_memory(model, config, CPU) - copies) / 1e6
+    assert 0.9 * least < estimate < 1.3 * least
 
 
 def test_a_batch_too_large_for_anything_is_still_estimated():

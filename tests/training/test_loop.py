@@ -638,7 +638,7 @@ class TestGoingOn:
         told = Listener()
         assert train(start(resume=True), told).reason == "done"
         assert load_checkpoint(Path("out/a/last.pt")).step == 12
-        assert ("starts anew" in "".join(told.notes)) == (last.training["tokens"] != "many")
+        assert "starts anew" in "".join(told.notes)
 
     def test_a_run_killed_before_its_first_state_begins_again_with_one_log(self, monkeypatch):
         train(start("out/whole", patience=3))
