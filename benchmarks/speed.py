@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from nanogpt_cli.config import Arch, ModelConfig, Optimizer, TrainConfig
+from nanogpt_cli.config import ModelConfig, Optimizer, TrainConfig
 from nanogpt_cli.data.batches import training_batch
 from nanogpt_cli.data.store import Tokens
 from nanogpt_cli.device import autocast, find_device
@@ -181,7 +181,7 @@ def show_steps(args: argparse.Namespace) -> None:
 
 def show_positions(args: argparse.Namespace) -> None:
     """Compare the position embeddings."""
-    arches: tuple[tuple[Arch, Optimizer], ...] = (("gpt2", "adamw"), ("modern", "muon"))
+    arches: tuple[tuple[str, Optimizer], ...] = (("gpt2", "adamw"), ("modern", "muon"))
     for arch, optimizer in arches:
         for dtype in (torch.float32, torch.bfloat16):
             steps = {

@@ -9,6 +9,8 @@ importing this package loads nothing else.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from nanogpt_cli.version import __version__
+
 if TYPE_CHECKING:
     from nanogpt_cli.api import Model, evaluate, load, prepare, train
     from nanogpt_cli.dialogue import Turn
@@ -20,9 +22,6 @@ if TYPE_CHECKING:
         NanoGPTError,
         UsageError,
     )
-
-__version__ = "0.2.0"
-"""The only place where the version is written."""
 
 __all__ = [
     "CheckpointError",

@@ -4,16 +4,16 @@ The command line, TOML files, presets, checkpoints and the reference in the docu
 their settings from here. This module does not know where values come from, and imports no torch.
 """
 
+import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from nanogpt_cli.errors import UsageError
-from nanogpt_cli.registry import FORMATS, POSITIONS
+from nanogpt_cli.registry import ARCHITECTURES, FORMATS, POSITIONS, OrAuto
 
-Arch = Literal["gpt2", "modern"]
 Gelu = Literal["erf", "tanh"]
 Norm = Literal["layer", "rms"]
 Optimizer = Literal["adamw", "muon"]
@@ -30,13 +30,16 @@ def setting(
     max: float | None = None,
     above: float | None = None,
     below: float | None = None,
+    choices: Collection[str] | None = None,
 ) -> Any:
     """Declare a field with its default, its help text and its range.
 
-    ``min`` and ``max`` belong to the range, ``above`` and ``below`` do not.
+    ``min`` and ``max`` belong to the range, ``above`` and ``below`` do not. ``choices`` are the
+    names that a text may be; those of a registry grow with it.
     """
     bounds = {"min": min, "max": max, "above": above, "below": below}
-    return field(default=default, metadata={"help": help, "bounds": bounds})
+    metadata = {"help": help, "bounds": bounds}
+    return field(default=default, metadata=metadata | ({"choices": choices} if choices else {}))
 
 
 def flag(name: str) -> str:
@@ -75,9 +78,13 @@ def check_ranges(config: Any) -> None:
     types = get_type_hints(type(config))
     for f in fields(config):
         value = getattr(config, f.name)
-        if get_origin(types[f.name]) is Literal and value not in get_args(types[f.name]):
-            choices = ", ".join(map(str, get_args(types[f.name])))
-            raise UsageError(f"unknown {flag(f.name)} {value}", f"choose one of: {choices}")
+        literal = get_args(types[f.name]) if get_origin(types[f.name]) is Literal else None
+        choices = f.metadata.get("choices", literal)
+        if choices is not None and value not in choices:
+            near = difflib.get_close_matches(str(value), map(str, choices), n=1)
+            names = ", ".join(map(str, choices))
+            hint = f"did you mean {near[0]}?" if near else f"choose one of: {names}"
+            raise UsageError(f"unknown {flag(f.name)} {value}", hint)
         if isinstance(value, bool) or not isinstance(value, int | float):
             continue
         bounds = {k: v for k, v in f.metadata.get("bounds", {}).items() if v is not None}
@@ -107,10 +114,14 @@ class ModelConfig:
     dropout: float = setting(0.0, "Dropout probability.", min=0, below=1)
     bias: bool = setting(False, "Biases in Linear and LayerNorm, as GPT-2 has them.")
     pos_embd: str = setting(
-        "rope", "Position embedding: default (learned table), rope (rotary), relative (bias)."
+        "rope",
+        "Position embedding: default (learned table), rope (rotary), relative (bias).",
+        choices=POSITIONS,
     )
-    arch: Arch = setting(
-        "modern", "Block: gpt2 (the reference), modern (QK-norm, squared ReLU, n-gram embeddings)."
+    arch: str = setting(
+        "modern",
+        "Block: gpt2 (the reference), modern (QK-norm, squared ReLU, n-gram embeddings).",
+        choices=ARCHITECTURES,
     )
     ngram_rows: int = setting(
         8192,
@@ -128,7 +139,6 @@ class ModelConfig:
     def __post_init__(self) -> None:
         """Check that such a model can be built."""
         check_ranges(self)
-        POSITIONS.check(self.pos_embd)
         if self.n_embd % self.n_head:
             near = max(1, round(self.n_embd / self.n_head)) * self.n_head
             raise UsageError(
@@ -255,7 +265,9 @@ class PrepareConfig:
         "the text), cl100k_base, o200k_base, or a file or dataset that holds one.",
     )
     format: str = setting(
-        "auto", f"auto (by the file's name and first lines), or one of: {', '.join(FORMATS)}."
+        "auto",
+        "auto (by the file's name and first lines), text, dialogue (<human>, <bot>), jsonl or csv.",
+        choices=OrAuto(FORMATS),
     )
     val_fraction: float = setting(0.1, "Part of the text kept for validation.", above=0, below=1)
     seed: int = setting(1337, "Which documents are kept for validation.", min=0, max=2**63 - 1)
@@ -268,8 +280,6 @@ class PrepareConfig:
     def __post_init__(self) -> None:
         """Check the ranges and the format."""
         check_ranges(self)
-        if self.format != "auto":
-            FORMATS.check(self.format)
 
 
 NANOGPT_DEFAULTS: Mapping[str, Any] = {

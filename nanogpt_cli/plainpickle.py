@@ -58,91 +58,108 @@ def load_plain(data: bytes | io.BytesIO, names: Names | None = None) -> Any:
     nor among the ``names``, without having run any of it.
     """
     try:
-        return _build(data, names or Names())
+        return _Machine(names or Names()).run(data)
     except NotPlainError:
         raise
     except Exception as error:  # bytes can fail to be a pickle in many ways
         raise NotPlainError("it is corrupt") from error
 
 
-def _build(data: bytes | io.BytesIO, names: Names) -> Any:
-    """Execute the opcodes on a stack, as pickle's own machine does."""
-    stack: list[Any] = []
-    below: list[list[Any]] = []  # the stacks that marks have set aside
-    memo: dict[Any, Any] = {}
+class _Machine:
+    """A stack on which opcodes are executed, as pickle's own machine does."""
 
-    def since_mark() -> list[Any]:
-        nonlocal stack
-        items, stack = stack, below.pop()
-        return items
+    def __init__(self, names: Names) -> None:
+        self.names = names
+        self.stack: list[Any] = []
+        self._below: list[list[Any]] = []  # the stacks that marks have set aside
+        self._memo: dict[Any, Any] = {}
 
-    def take(count: int) -> list[Any]:
-        items = [stack.pop() for _ in range(count)]
-        return items[::-1]
+    def run(self, data: bytes | io.BytesIO) -> Any:
+        """Return what the pickle builds."""
+        for opcode, argument, _ in pickletools.genops(data):
+            if opcode.name == "STOP":
+                return self.stack.pop()
+            if not (self._push(opcode.name, argument) or self._collect(opcode.name)):
+                self._refer(opcode.name, argument)
+        raise NotPlainError("it is cut off")
 
-    for opcode, argument, _ in pickletools.genops(data):
-        match opcode.name:
+    def _push(self, name: str, argument: Any) -> bool:
+        """Execute an opcode that pushes or remembers a value. Whether it is one."""
+        match name:
             case "PROTO" | "FRAME":
                 pass
-            case "STOP":
-                return stack.pop()
             case "MARK":
-                below.append(stack)
-                stack = []
+                self._below.append(self.stack)
+                self.stack = []
             case name if name in _EMPTY:
-                stack.append(_EMPTY[name]())
+                self.stack.append(_EMPTY[name]())
             case name if name in _CONSTANTS:
-                stack.append(_CONSTANTS[name])
+                self.stack.append(_CONSTANTS[name])
             case name if name in _VALUES:
                 if isinstance(argument, int) and argument.bit_length() > _LONGEST_NUMBER:
                     raise NotPlainError("it holds an absurdly long number")
-                stack.append(argument)
+                self.stack.append(argument)
             case "MEMOIZE":
-                memo[len(memo)] = stack[-1]
+                self._memo[len(self._memo)] = self.stack[-1]
             case "PUT" | "BINPUT" | "LONG_BINPUT":
-                memo[argument] = stack[-1]
+                self._memo[argument] = self.stack[-1]
             case "GET" | "BINGET" | "LONG_BINGET":
-                stack.append(memo[argument])
+                self.stack.append(self._memo[argument])
+            case _:
+                return False
+        return True
+
+    def _collect(self, name: str) -> bool:
+        """Execute an opcode that puts values into a container. Whether it is one."""
+        match name:
             case "DICT":
-                items = since_mark()
-                stack.append(_set_items({}, items))
+                items = self._since_mark()
+                self.stack.append(_set_items({}, items))
             case "LIST":
-                items = since_mark()
-                stack.append(items)
+                items = self._since_mark()
+                self.stack.append(items)
             case "TUPLE":
-                items = since_mark()
-                stack.append(tuple(items))
-            case "TUPLE1" | "TUPLE2" | "TUPLE3" as name:
-                stack.append(tuple(take(int(name[-1]))))
-            case "SETITEM":
-                items = take(2)
-                _set_items(stack[-1], items)
-            case "SETITEMS":
-                items = since_mark()
-                _set_items(stack[-1], items)
-            case "APPEND":
-                items = take(1)
-                stack[-1].extend(items)
-            case "APPENDS":
-                items = since_mark()
-                stack[-1].extend(items)
-            case "GLOBAL" | "STACK_GLOBAL" as name:
-                wanted = str(argument) if name == "GLOBAL" else " ".join(take(2))
-                if wanted not in names.known:
+                items = self._since_mark()
+                self.stack.append(tuple(items))
+            case "TUPLE1" | "TUPLE2" | "TUPLE3":
+                self.stack.append(tuple(self._take(int(name[-1]))))
+            case "SETITEM" | "SETITEMS":
+                items = self._take(2) if name == "SETITEM" else self._since_mark()
+                _set_items(self.stack[-1], items)
+            case "APPEND" | "APPENDS":
+                items = self._take(1) if name == "APPEND" else self._since_mark()
+                self.stack[-1].extend(items)
+            case _:
+                return False
+        return True
+
+    def _refer(self, name: str, argument: Any) -> None:
+        """Execute an opcode that names something outside. Raises ForeignError for the unknown."""
+        match name:
+            case "GLOBAL" | "STACK_GLOBAL":
+                wanted = str(argument) if name == "GLOBAL" else " ".join(self._take(2))
+                if wanted not in self.names.known:
                     raise ForeignError(f"it names {wanted[:80]}, which is not plain data")
-                stack.append(names.known[wanted])
+                self.stack.append(self.names.known[wanted])
             case "REDUCE":
-                maker, arguments = take(2)
+                maker, arguments = self._take(2)
                 if not isinstance(maker, Maker):
                     raise ForeignError("it calls something that may not be called")
-                stack.append(maker.call(*arguments))
-            case "BUILD" if names.known and type(stack[-2]) is dict:
-                stack.pop()  # the attributes that torch sets on an OrderedDict
-            case "BINPERSID" if names.outside:
-                stack.append(names.outside(stack.pop()))
-            case name:
+                self.stack.append(maker.call(*arguments))
+            case "BUILD" if self.names.known and type(self.stack[-2]) is dict:
+                self.stack.pop()  # the attributes that torch sets on an OrderedDict
+            case "BINPERSID" if self.names.outside:
+                self.stack.append(self.names.outside(self.stack.pop()))
+            case _:
                 raise ForeignError(f"it holds {name}, which is not plain data")
-    raise NotPlainError("it is cut off")
+
+    def _since_mark(self) -> list[Any]:
+        items, self.stack = self.stack, self._below.pop()
+        return items
+
+    def _take(self, count: int) -> list[Any]:
+        items = [self.stack.pop() for _ in range(count)]
+        return items[::-1]
 
 
 def _set_items(target: dict[Any, Any], items: list[Any]) -> dict[Any, Any]:

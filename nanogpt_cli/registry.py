@@ -57,6 +57,23 @@ class Registry:
         return len(self._entries)
 
 
+class OrAuto:
+    """The names in a registry, after ``auto``."""
+
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
+
+    def __contains__(self, name: object) -> bool:
+        return name == "auto" or name in self.registry
+
+    def __iter__(self) -> Iterator[str]:
+        yield "auto"
+        yield from self.registry
+
+    def __len__(self) -> int:
+        return 1 + len(self.registry)
+
+
 ARCHITECTURES = Registry(
     "--arch",
     {

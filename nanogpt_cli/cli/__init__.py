@@ -14,10 +14,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from nanogpt_cli import __version__
 from nanogpt_cli.cli import chat, evaluate, migrate_ckpt, plot_log, prepare, train, ui
 from nanogpt_cli.cli.options import Command
 from nanogpt_cli.errors import MachineError, NanoGPTError, UsageError, is_out_of_memory
+from nanogpt_cli.version import __version__
 
 
 class Commands(TyperGroup):

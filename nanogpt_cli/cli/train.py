@@ -70,7 +70,6 @@ def train(
 ) -> int:
     """Train a GPT on a prepared dataset; Ctrl-C saves, and the run can be resumed."""
     from nanogpt_cli.cli.train_view import TrainView, plan
-    from nanogpt_cli.configfile import read_config
     from nanogpt_cli.training.loop import train as run_training
     from nanogpt_cli.training.plan import Request, make_run
 
@@ -79,23 +78,11 @@ def train(
             f"there are two configurations: {config_file} and --config {config}",
             "name one of them",
         )
-    path = config_file or config
-    if path and (path / "train.bin").is_file():
-        raise UsageError(f"{path} is a dataset, no configuration", f"write --data-dir {path}")
-    places = ("data_dir", "dataset", "out_dir", "init_from", "preset")
-    names = config_fields(ModelConfig, TrainConfig)
-    read = read_config(path, [*names, *places]) if path else {}
-    for name in places:
-        if not isinstance(read.get(name, ""), str):
-            raise UsageError(
-                f"{path}: {flag(name)} cannot be {read[name]!r}", "it is a text in quotes"
-            )
-    if path and path.suffix == ".py":
-        read.setdefault("preset", "gpt2")  # nanoGPT's files lie on top of its own defaults
+    read = _read_settings(config_file or config)
     folder = out_dir or read.get("out_dir")
     run = make_run(
         Request(
-            settings={k: v for k, v in read.items() if k in names} | given,
+            settings={k: v for k, v in read.items() if k not in _PLACES} | given,
             data=data_dir or dataset or read.get("data_dir") or read.get("dataset"),
             out_dir=Path(folder) if folder else None,
             init_from=init_from or read.get("init_from", "scratch"),
@@ -114,3 +101,26 @@ def train(
     with TrainView() as view:
         outcome = run_training(run, view)
     return {"SIGINT": 130, "SIGTERM": 143}.get(outcome.reason, 0)
+
+
+_PLACES = ("data_dir", "dataset", "out_dir", "init_from", "preset")
+"""What a configuration file may name beside settings."""
+
+
+def _read_settings(path: Path | None) -> dict[str, Any]:
+    """Return what a configuration file sets; nothing without one. Raises UsageError."""
+    from nanogpt_cli.configfile import read_config
+
+    if path is None:
+        return {}
+    if (path / "train.bin").is_file():
+        raise UsageError(f"{path} is a dataset, not a configuration", f"write --data-dir {path}")
+    read = read_config(path, [*config_fields(ModelConfig, TrainConfig), *_PLACES])
+    for name in _PLACES:
+        if not isinstance(read.get(name, ""), str):
+            raise UsageError(
+                f"{path}: {flag(name)} cannot be {read[name]!r}", "write it as text in quotes"
+            )
+    if path.suffix == ".py":
+        read.setdefault("preset", "gpt2")  # nanoGPT's files lie on top of its own defaults
+    return read

@@ -10,13 +10,13 @@ from typing import Any
 
 import torch
 
-from nanogpt_cli import __version__
 from nanogpt_cli.config import TrainConfig
 from nanogpt_cli.evaluation.loss import Loss
 from nanogpt_cli.logs.metrics import MetricsLog
 from nanogpt_cli.training.reporter import EvalReport, Reporter, StepReport
 from nanogpt_cli.training.run import Outcome, Run
 from nanogpt_cli.training.state import TrainState
+from nanogpt_cli.version import __version__
 
 
 class Recorder:
