@@ -1,0 +1,235 @@
+"""A small valid file of every kind that the program reads."""
+
+import json
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from hostile import rezipped
+from old_checkpoints import CHARACTERS, char_folder, nanogpt_content
+from safetensors.torch import save_file
+
+from nanogpt_cli import cli
+from nanogpt_cli.checkpoint.schema import Checkpoint
+
+"""Mutated files of each kind, in the normal tests and in the long ones."""
+
+
+def well_behaved(result, allowed):
+    """Check how a command ended: a known exit code, one error and its hint, a clean screen."""
+    code, out, err = result
+    assert code in allowed, (code, err)
+    assert "Traceback" not in err
+    for line in (out + err).split("\n"):
+        assert line.isprintable(), line
+    if code:
+        starts = [line.split(" ")[0] for line in err.splitlines()]
+        assert (starts.count("error:"), starts.count("hint:")) == (1, 1), err
+    return code
+
+
+def checkpoint(tiny, **settings):
+    """Write our own checkpoint of a tiny model that knows CHARACTERS."""
+    model = tiny(**settings)
+    made = Checkpoint(
+        config=model.config,
+        model=dict(model.state_dict()),
+        tokenizer={"kind": "char", "characters": CHARACTERS, "special_tokens": {}},
+        data={"folder": "data/old", "fingerprint": "f"},
+        train_config={"max_iters": 7},
+        step=3,
+        val_loss=1.5,
+    )
+    made.save(Path("good.pt"))
+    return torch.load("good.pt", weights_only=True)
+
+
+def hugging_face(tiny, folder=Path("hf")):
+    """Write a folder as Hugging Face has GPT-2."""
+    folder.mkdir()
+    model = tiny(bias=True, gelu="tanh")
+    weights = {
+        name: tensor.t().contiguous() if re.search(r"(c_attn|c_proj|c_fc).weight", name) else tensor
+        for name, tensor in model.state_dict().items()
+        if name != "lm_head.weight"
+    }
+    save_file(weights, folder / "model.safetensors")
+    shape = {"model_type": "gpt2", "n_positions": 16, "n_layer": 2, "n_head": 2, "n_embd": 16,
+             "vocab_size": 37, "layer_norm_epsilon": 1e-5}  # fmt: skip
+    (folder / "config.json").write_text(json.dumps(shape))
+
+
+CHAT = '<human>how are you?<endOfText>\n<bot>well, "thanks"<endOfText>\n\n' * 12
+
+
+LOG = "".join(
+    json.dumps(event) + "\n"
+    for event in (
+        {"event": "run", "config": {"n_layer": 2}, "data": {"folder": "data/old"}},
+        {"event": "train", "step": 10, "time": 1.5, "loss": 3.25, "tokens_per_sec": 100.0},
+        {"event": "sample", "step": 10, "prompt": "To be", "text": "or not"},
+        {"event": "train", "step": 20, "time": 2.5, "loss": 3.0, "tokens_per_sec": 110.0},
+        {"event": "eval", "step": 20, "time": 3.0, "train_loss": 3.0, "val_loss": 3.1},
+        {"event": "end", "step": 20, "time": 3.0, "reason": "done"},
+    )
+)
+
+
+CONSOLE = (
+    "tokens per iteration will be: 16,384\nstep 0: train loss 4.2874, val loss 4.2823\n"
+    + "".join(f"iter {i}: loss {4 - i / 10:.4f}, time 12.34ms, mfu 1.00%\n" for i in range(9))
+)
+
+
+TOML = """# a run
+n_layer = 2
+learning-rate = 1e-3
+out_dir = "out/new"
+[train]
+max_iters = 5
+pos_embd = "rope"
+compile = false
+time = "20m"
+"""
+
+
+NANOGPT_PY = """# train a miniature model
+import time
+out_dir = 'out-new'
+eval_interval = 250 # keep frequent
+batch_size = 12 * 2
+learning_rate = 1e-3
+compile = False
+"""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file: a valid one, its path, what reads it and how that may end."""
+
+    seed: bytes
+    place: str
+    commands: tuple[str, ...]
+    allowed: tuple[int, ...]
+    tree: Any = None
+    """Its content as nested lists and dictionaries, and how to write them again."""
+    dump: Any = None
+
+
+def kinds(tiny):
+    """Make every kind of untrusted file, in the current folder."""
+    content = checkpoint(tiny)
+    zipped = Path("good.pt").read_bytes()
+    inner = rezipped(zipped, lambda name, data: data)
+    assert inner == rezipped(inner, lambda name, data: data)
+    old = nanogpt_content()
+    torch.save(old, "old.pt", _use_new_zipfile_serialization=False)
+    legacy = Path("old.pt").read_bytes()
+    char_folder(CHARACTERS)
+    hugging_face(tiny)
+    Path("hamlet.txt").write_text("to be, or not to be\n" * 40)
+    cli.run(["prepare", "hamlet.txt", "--out", "data/ours", "--tokenizer", "char", "-q"])
+    meta = json.loads(Path("data/ours/meta.json").read_text())
+    words = {"kind": "bpe", "name": "bpe:257", "special_tokens": {"<|endoftext|>": 257},
+             "pattern": _pattern(), "ranks": _ranks()}  # fmt: skip
+    jsonl = [{"text": "to be"}, {"messages": [{"role": "user", "content": "hi"},
+             {"role": "bot", "content": "yes"}]}, {"prompt": "a", "completion": "b"}]  # fmt: skip
+    jsonl_dump = lambda tree: "\n".join(map(json.dumps, tree)).encode()  # noqa: E731
+    json_dump = lambda tree: json.dumps(tree).encode()  # noqa: E731
+    models = (
+        "chat {} -p to --max-tokens 2",
+        "migrate-ckpt {} -o new.pt --force",
+        "eval {} --data hamlet.txt",
+        "eval {} --data data/old",
+        "train --init-from {} --data-dir data/old --dry-run",
+    )
+    log = ("plot-log {}", "plot-log {} --json", "plot-log {} --to-jsonl new.jsonl")
+    prepare = ("prepare {} --out data/new --force --tokenizer byte",)
+    use_ours = (
+        "train --data-dir {folder} --dry-run",
+        "prepare hamlet.txt --out data/new --force --tokenizer {folder}",
+    )
+    use_data = ("train --data-dir {folder} --dry-run", "eval good.pt --data {folder}")
+    train = ("train {} --data-dir data/old --dry-run",)
+    folder = Path("data/old")
+    events = [json.loads(line) for line in LOG.splitlines()]
+    hf = (
+        "eval {folder} --data data/old",
+        "train --init-from {folder} --data-dir data/old --dry-run",
+    )
+    config = json.loads(Path("hf/config.json").read_text())
+    return {
+        "checkpoint": Kind(zipped, "x.pt", models, (0, 4)),
+        "pickle in a checkpoint": Kind(
+            zipfile_pickle(zipped), "x.pt", models, (0, 2, 3, 4), dump=_inside(zipped)
+        ),
+        "content of a checkpoint": Kind(b"", "x.pt", models, (0, 2, 3, 4, 5), content, _saved),
+        "content of nanoGPT's": Kind(b"", "x.pt", models, (0, 2, 3, 4, 5), old, _saved),
+        "checkpoint before 1.6": Kind(legacy, "x.pt", models, (0, 4)),
+        "meta.json": Kind(
+            json_dump(meta), "data/ours/meta.json", use_ours, (0, 3, 4), meta, json_dump
+        ),
+        "tokenizer": Kind(
+            json_dump(words), "words.json", ("prepare hamlet.txt --out data/new --force "
+            "--tokenizer {}",), (0, 2, 3), words, json_dump,
+        ),
+        "meta.pkl": Kind(
+            (folder / "meta.pkl").read_bytes(), "data/old/meta.pkl", use_data, (0, 3, 4)
+        ),
+        "train.bin": Kind(
+            Path("data/ours/train.bin").read_bytes(), "data/ours/train.bin", use_ours, (0, 3, 4)
+        ),
+        "metrics.jsonl": Kind(LOG.encode(), "out/x/metrics.jsonl", log, (0, 3), events, jsonl_dump),
+        "console log": Kind(CONSOLE.encode(), "x.log", log, (0, 3)),
+        "settings in TOML": Kind(TOML.encode(), "x.toml", train, (0, 2, 3, 4, 5)),
+        "settings of nanoGPT's": Kind(NANOGPT_PY.encode(), "x.py", train, (0, 2, 3, 4, 5)),
+        "dialogue": Kind(CHAT.encode(), "x.txt", prepare, (0, 3)),
+        "JSONL": Kind(jsonl_dump(jsonl * 4), "x.jsonl", prepare, (0, 3), jsonl * 4, jsonl_dump),
+        "CSV": Kind(b'human,bot\n' + b'hi,"yes, ""I"" am"\n' * 9, "x.csv", prepare, (0, 3)),
+        "config.json": Kind(json_dump(config), "hf/config.json", hf, (0, 2, 4), config, json_dump),
+        "safetensors": Kind(
+            Path("hf/model.safetensors").read_bytes(), "hf/model.safetensors", hf, (0, 4)
+        ),
+    }  # fmt: skip
+
+
+KINDS = (
+    "checkpoint", "pickle in a checkpoint", "content of a checkpoint", "content of nanoGPT's",
+    "checkpoint before 1.6", "meta.json", "tokenizer", "meta.pkl", "train.bin", "metrics.jsonl",
+    "console log", "settings in TOML", "settings of nanoGPT's", "dialogue", "JSONL", "CSV",
+    "config.json", "safetensors",
+)  # fmt: skip
+
+
+@cache
+def _pattern():
+    from nanogpt_cli.tokenizer.bpe import PATTERNS
+
+    return PATTERNS["gpt2"]
+
+
+def _ranks():
+    import base64
+
+    tokens = [bytes([i]) for i in range(256)] + [b"to"]
+    return " ".join(base64.b64encode(token).decode() for token in tokens)
+
+
+def zipfile_pickle(zipped):
+    """Take data.pkl out of a checkpoint."""
+    found = []
+    rezipped(zipped, lambda name, data: found.append(data) if name.endswith("data.pkl") else b"")
+    return found[0]
+
+
+def _inside(zipped):
+    """Put another data.pkl into a checkpoint, with checksums that are right."""
+    return lambda data: rezipped(zipped, lambda name, old: data if name.endswith("l") else old)
+
+
+def _saved(content):
+    torch.save(content, "saved.pt")
+    return Path("saved.pt").read_bytes()
