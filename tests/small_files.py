@@ -166,8 +166,8 @@ def kinds(tiny):
         "pickle in a checkpoint": Kind(
             zipfile_pickle(zipped), "x.pt", models, (0, 2, 3, 4), dump=_inside(zipped)
         ),
-        "content of a checkpoint": Kind(b"", "x.pt", models, (0, 2, 3, 4, 5), content, _saved),
-        "content of nanoGPT's": Kind(b"", "x.pt", models, (0, 2, 3, 4, 5), old, _saved),
+        "content of a checkpoint": Kind(b"", "x.pt", models, (0, 2, 3, 4, 5), content, saved),
+        "content of nanoGPT's": Kind(b"", "x.pt", models, (0, 2, 3, 4, 5), old, saved),
         "checkpoint before 1.6": Kind(legacy, "x.pt", models, (0, 4)),
         "meta.json": Kind(
             json_dump(meta), "data/ours/meta.json", use_ours, (0, 3, 4), meta, json_dump
@@ -230,6 +230,6 @@ def _inside(zipped):
     return lambda data: rezipped(zipped, lambda name, old: data if name.endswith("l") else old)
 
 
-def _saved(content):
+def saved(content):
     torch.save(content, "saved.pt")
     return Path("saved.pt").read_bytes()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from old_checkpoints import CHARACTERS, char_folder
-from small_files import LOG, _saved, checkpoint, well_behaved
+from small_files import LOG, checkpoint, saved, well_behaved
 
 from nanogpt_cli.errors import MachineError
 from nanogpt_cli.logs.metrics import MetricsLog
@@ -106,12 +106,12 @@ def test_names_are_harmless_on_the_screen(tiny, nanogpt, text_data, monkeypatch)
     (run / "metrics.jsonl").write_text(LOG.replace("To be", json.dumps(NASTY)[1:-1]))
     char_folder(CHARACTERS)
     Path("broken.toml").write_text(f"n_layer = {json.dumps(NASTY)}")
-    Path("bad.pt").write_bytes(_saved({**content, "model": {NASTY: torch.ones(2)}}))
-    Path("unknown.pt").write_bytes(_saved({**content, "model_config": {NASTY: 1}}))
+    Path("bad.pt").write_bytes(saved({**content, "model": {NASTY: torch.ones(2)}}))
+    Path("unknown.pt").write_bytes(saved({**content, "model_config": {NASTY: 1}}))
     words = {"kind": NASTY, "special_tokens": {}}
-    Path("words.pt").write_bytes(_saved({**content, "tokenizer": words}))
+    Path("words.pt").write_bytes(saved({**content, "tokenizer": words}))
     words = {"kind": "byte", "special_tokens": {NASTY: 256}}
-    Path("special.pt").write_bytes(_saved({**content, "tokenizer": words}))
+    Path("special.pt").write_bytes(saved({**content, "tokenizer": words}))
     Path(run, "text.jsonl").write_text(json.dumps({NASTY: NASTY}))
     for code, line in (
         (0, ["chat", run, "-p", NASTY, "--max-tokens=9"]),

@@ -13,7 +13,7 @@ import pytest
 import torch
 from hostile import PICKLES, bombs, containers, rezipped
 from old_checkpoints import CHARACTERS, char_folder, nanogpt_content
-from small_files import CHAT, CONSOLE, _saved, checkpoint, hugging_face, well_behaved
+from small_files import CHAT, CONSOLE, checkpoint, hugging_face, saved, well_behaved
 
 PROGRAM = """
 import encodings.cp437, io, json, os, resource, sys, time  # cp437 names the entries of zips
@@ -237,7 +237,7 @@ def checkpoint_bombs(content):
     endless["model_config"]["block_size"] = 2**24
     for number, line in enumerate(MODELS[:3]):
         place = f"endless{number}.pt"
-        found[f"a context without end, {line[0]}"] = (place, _saved(endless), " ".join(line), 0)
+        found[f"a context without end, {line[0]}"] = (place, saved(endless), " ".join(line), 0)
     return found
 
 
