@@ -1,9 +1,7 @@
 """Saving: when, what, and beside training; and taking a saved state over again."""
 
 import time
-from contextlib import ExitStack
 from dataclasses import asdict
-from types import TracebackType
 from typing import Any, Self
 
 import torch
@@ -26,12 +24,7 @@ class Keeper:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exc_info: Any) -> None:
         return
 
     def due(self, state: TrainState) -> bool:
@@ -68,19 +61,13 @@ class RunKeeper(Keeper):
         self._interval = parse_interval(run.config.save_every)
         self._saved_when = self._safe_when = 0.0
         """When the last state was saved, and when the state was current that is surely on disk."""
-        self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        self._stack.enter_context(self.saver)
+        self.saver.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stack.__exit__(kind, error, trace)
+    def __exit__(self, *exc_info: Any) -> None:
+        self.saver.__exit__(*exc_info)
 
     def due(self, state: TrainState) -> bool:
         """Whether to save now; with an interval of time, wait where the disk lags behind.
