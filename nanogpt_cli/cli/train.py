@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,6 +10,9 @@ from nanogpt_cli.cli import ui
 from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
 from nanogpt_cli.config import PRESETS, ModelConfig, TrainConfig, config_fields, flag
 from nanogpt_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    from nanogpt_cli.training.run import Run
 
 _BUDGET = ("max_iters", "time", "batch_size", "gradient_accumulation_steps", "seed")
 _OPTIMIZER = (
@@ -69,8 +72,6 @@ def train(
     given: dict[str, Any],
 ) -> int:
     """Train a GPT on a prepared dataset; Ctrl-C saves, and the run can be resumed."""
-    from nanogpt_cli.cli.train_view import TrainView, plan
-    from nanogpt_cli.training.loop import train as run_training
     from nanogpt_cli.training.plan import Request, make_run
 
     if config_file and config:
@@ -90,6 +91,14 @@ def train(
             force=force,
         )
     )
+    return _carry_out(run, dry_run, as_json)
+
+
+def _carry_out(run: "Run", dry_run: bool, as_json: bool) -> int:
+    """Train, or only say what would be trained; return the exit code."""
+    from nanogpt_cli.cli.train_view import TrainView, plan
+    from nanogpt_cli.training.loop import train as run_training
+
     if os.environ.get("RANK", "0") == "0":
         for text in run.notes:
             ui.note(text)
