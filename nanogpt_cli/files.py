@@ -126,7 +126,7 @@ def keep_copy(path: Path, copy: Path) -> None:
             shutil.copyfileobj(source, target)
 
 
-def stamp(path: Path) -> object:
+def identity(path: Path) -> object:
     """Return what distinguishes a file from one that replaces it; None where it is gone."""
     with suppress(FileNotFoundError):
         found = path.stat()

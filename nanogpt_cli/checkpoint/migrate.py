@@ -18,7 +18,7 @@ from nanogpt_cli.checkpoint.migrations import Changes
 from nanogpt_cli.checkpoint.proof import largest_difference, same_content
 from nanogpt_cli.checkpoint.schema import RELATIVE, Checkpoint
 from nanogpt_cli.errors import CheckpointError, NanoGPTError, UsageError
-from nanogpt_cli.files import keep_copy, stamp
+from nanogpt_cli.files import identity, keep_copy
 from nanogpt_cli.runs import LOCK
 
 
@@ -63,7 +63,7 @@ def migrate(
     fails.
     """
     target, keep_as = _places(old, output)
-    was = stamp(old)
+    was = identity(old)
     before, changes = upgrade(read_content(old), old)
     after = attach_tokenizer(before, old, data_dir)
     kind = after.tokenizer["kind"] if after.tokenizer else None
@@ -161,9 +161,9 @@ def _kept(old: Path, keep_as: Path, was: object) -> Iterator[None]:
     """Keep the old file under a second name while another takes its place.
 
     Where that fails, the second name is removed again. Raises UsageError where the name is taken,
-    or the file is no longer the one that was read (``was`` is its stamp then).
+    or the file is no longer the one that was read (``was`` is its identity then).
     """
-    if stamp(old) != was:
+    if identity(old) != was:
         raise UsageError(f"{old} was replaced while it was read", "wait until its training is over")
     if keep_as.exists():
         if not filecmp.cmp(old, keep_as, shallow=False):
@@ -174,6 +174,6 @@ def _kept(old: Path, keep_as: Path, was: object) -> Iterator[None]:
         keep_copy(old, keep_as)
         yield
     except BaseException:
-        if stamp(old) == was:
+        if identity(old) == was:
             keep_as.unlink(missing_ok=True)
         raise

@@ -96,14 +96,14 @@ def train(
 
 def _carry_out(run: "Run", dry_run: bool, as_json: bool) -> int:
     """Train, or only say what would be trained; return the exit code."""
-    from nanogpt_cli.cli.train_view import TrainView, plan
+    from nanogpt_cli.cli.train_view import TrainView, show_forecast
     from nanogpt_cli.training.loop import train as run_training
 
     if os.environ.get("RANK", "0") == "0":
         for text in run.notes:
             ui.note(text)
     if dry_run:
-        document = plan(run)
+        document = show_forecast(run)
         if as_json:
             print_json(document)
         return 0

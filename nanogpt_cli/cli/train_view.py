@@ -39,7 +39,7 @@ def describe(run: Run, device: torch.device) -> dict[str, Any]:
     }
 
 
-def plan(run: Run) -> dict[str, Any]:
+def show_forecast(run: Run) -> dict[str, Any]:
     """Print what would be trained and what it would need; return it as a dictionary too."""
     device = find_device(run.config.device)
     facts = describe(run, device)

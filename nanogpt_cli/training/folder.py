@@ -33,13 +33,13 @@ def claimed(run: Run) -> Iterator[None]:
     with _locked(run.out_dir):
         if run.fresh:
             refuse_existing(run.out_dir)
-        if run.loaded and files.stamp(run.loaded[0]) != run.loaded[1]:
+        if run.loaded and files.identity(run.loaded[0]) != run.loaded[1]:
             raise UsageError(
                 f"{run.loaded[0]} was replaced by another run just now", "run the command again"
             )
         files.sweep(run.out_dir)
-        if run.keep:
-            files.keep_copy(*run.keep)
+        if run.backup:
+            files.keep_copy(*run.backup)
         yield
 
 

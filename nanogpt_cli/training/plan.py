@@ -124,10 +124,10 @@ def _resumed(request: Request) -> Run:
         merge(TrainConfig, start.train_config, asked), model_config.block_size
     )
     config = _that_fits_memory(model_config, config, find_device(config.device), notes)
-    keep, original = None, path.with_name(f"{path.stem}_original{path.suffix}")
+    backup, original = None, path.with_name(f"{path.stem}_original{path.suffix}")
     old = path.name == BEST and "fingerprint" not in start.data
     if old and not original.exists() and not config.eval_only:
-        keep = (path, original)  # nanoGPT's, which this run's own ckpt.pt will replace
+        backup = (path, original)  # nanoGPT's, which this run's own ckpt.pt will replace
         notes.append(f"the old {path.name} is kept as {original.name}")
     return Run(
         data,
@@ -137,7 +137,7 @@ def _resumed(request: Request) -> Run:
         start,
         resume=True,
         loaded=(path, loaded),
-        keep=keep,
+        backup=backup,
         notes=(*data.notes, *notes),
     )
 

@@ -21,10 +21,10 @@ class Run:
     resume: bool = False
     """Whether ``start`` is a state of this very run, to be continued."""
     loaded: tuple[Path, object] | None = None
-    """When resuming, the file that ``start`` was read from, and its stamp at that time."""
+    """When resuming, the file that ``start`` was read from, and its identity at that time."""
     fresh: bool = False
     """Whether ``out_dir`` held no run when this was planned, and must not when it begins."""
-    keep: tuple[Path, Path] | None = None
+    backup: tuple[Path, Path] | None = None
     """A checkpoint of another program that this run would replace, and what to keep it as."""
     notes: tuple[str, ...] = ()
     """What had to be assumed, for the user to read."""

@@ -12,7 +12,7 @@ from nanogpt_cli.checkpoint.schema import HEAD, WTE, Checkpoint
 from nanogpt_cli.config import ModelConfig, config_fields, flag
 from nanogpt_cli.data.store import Dataset
 from nanogpt_cli.errors import CheckpointError, UsageError
-from nanogpt_cli.files import stamp
+from nanogpt_cli.files import identity
 from nanogpt_cli.model.positions import crop_tables
 from nanogpt_cli.runs import LAST, RUNS, find_checkpoint, saved_states
 
@@ -38,13 +38,13 @@ def initial_checkpoint(init_from: str) -> Checkpoint | None:
 def last_good_state(path: Path, notes: list[str]) -> tuple[Path, Checkpoint, object]:
     """Load a state to resume from; where it is damaged, the newest sound one of its folder.
 
-    Returns its path, what it holds, and the file's stamp. Raises CheckpointError where there is
+    Returns its path, what it holds, and the file's identity. Raises CheckpointError where there is
     none.
     """
     others = saved_states(path.parent) if path.name == LAST else []
     first: CheckpointError | None = None
     for candidate in others or [path]:
-        was = stamp(candidate)
+        was = identity(candidate)
         try:
             start = load_checkpoint(candidate)
         except CheckpointError as error:

@@ -98,7 +98,7 @@ NASTY = "a\x1b]0;t\x07\x1b[31m\n[/red]<script>&'\"\u202e\x9b"
 
 
 def test_names_are_harmless_on_the_screen(tiny, nanogpt, text_data, monkeypatch):
-    monkeypatch.setattr("nanogpt_cli.cli.train_view.plan", lambda run: {})
+    monkeypatch.setattr("nanogpt_cli.cli.train_view.show_forecast", lambda run: {})
     content = checkpoint(tiny)
     run = Path("out", NASTY.replace("/", ""))
     run.mkdir(parents=True)

@@ -121,7 +121,7 @@ def untrusted(tiny, nanogpt, capsys, monkeypatch):
     """Return a function that feeds one file to a command and checks how it ends."""
     from nanogpt_cli.cli import train_view
 
-    monkeypatch.setattr(train_view, "plan", lambda run: {})  # which times some steps
+    monkeypatch.setattr(train_view, "show_forecast", lambda run: {})  # which times some steps
     Path("precious").mkdir()
     Path("precious/file").write_text("precious")
     all_kinds = kinds(tiny)

@@ -23,7 +23,7 @@ from nanogpt_cli import cli
 from nanogpt_cli.cli import ui
 from nanogpt_cli.cli import train_view
 torch.set_num_threads(1)
-train_view.plan = lambda run: {}
+train_view.show_forecast = lambda run: {}
 done, crimes, watching = [], [], False
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 FORBIDDEN = (
