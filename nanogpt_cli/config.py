@@ -152,16 +152,6 @@ class ModelConfig:
                 f"try --n-embd {2 * self.n_head * max(1, self.n_embd // self.n_head // 2)}",
             )
 
-    @property
-    def has_wpe(self) -> bool:
-        """Whether the model has a learned table of absolute positions."""
-        return self.pos_embd == "default" or self.absolute_table
-
-    @property
-    def has_ngrams(self) -> bool:
-        """Whether the model embeds short runs of tokens beside single ones."""
-        return self.arch == "modern" and self.ngram_rows > 0
-
 
 @dataclass(frozen=True)
 class TrainConfig:

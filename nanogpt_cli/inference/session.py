@@ -5,23 +5,11 @@ from dataclasses import dataclass, field
 
 from nanogpt_cli.checkpoint.load import LoadedModel
 from nanogpt_cli.config import SampleConfig
-from nanogpt_cli.dialogue import ChatFormat, Turn, encode_prompt, stop_ids, stop_strings
+from nanogpt_cli.dialogue import ChatFormat, Turn, encode_prompt, stops
 from nanogpt_cli.errors import CheckpointError, MachineError
 from nanogpt_cli.inference.engine import Decoder, stream_reply
 from nanogpt_cli.inference.sampling import sampling_generator
 from nanogpt_cli.inference.text_stream import Reply
-from nanogpt_cli.tokenizer.load import Tokenizer
-
-
-def stops(tokenizer: Tokenizer, chat_format: ChatFormat | None) -> tuple[set[int], tuple[str, ...]]:
-    """Return the ids and the strings that end a reply.
-
-    In a conversation each tag does, as one token or spelled out; a text that is continued ends at
-    any special token.
-    """
-    if chat_format is None:
-        return set(tokenizer.special_tokens.values()), ()
-    return stop_ids(tokenizer, chat_format), stop_strings(tokenizer, chat_format)
 
 
 @dataclass

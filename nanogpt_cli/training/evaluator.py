@@ -10,6 +10,7 @@ from dataclasses import astuple, dataclass
 
 from nanogpt_cli.config import ModelConfig, SampleConfig, TrainConfig
 from nanogpt_cli.data.store import Dataset, Tokens
+from nanogpt_cli.dialogue import stops
 from nanogpt_cli.evaluation.loss import (
     Loss,
     Starts,
@@ -19,7 +20,6 @@ from nanogpt_cli.evaluation.loss import (
 )
 from nanogpt_cli.inference.engine import Decoder, stream_reply
 from nanogpt_cli.inference.sampling import sampling_generator
-from nanogpt_cli.inference.session import stops
 from nanogpt_cli.inference.text_stream import Reply
 from nanogpt_cli.training.clock import Clock
 from nanogpt_cli.training.guard import Guard

@@ -10,10 +10,10 @@ from old_checkpoints import CHARACTERS, char_folder, nanogpt_content, save
 from nanogpt_cli.checkpoint.load import load, upgrade
 from nanogpt_cli.checkpoint.schema import Checkpoint
 from nanogpt_cli.config import ModelConfig, SampleConfig
-from nanogpt_cli.dialogue import ChatFormat, Turn, encode_prompt
+from nanogpt_cli.dialogue import ChatFormat, Turn, encode_prompt, stops
 from nanogpt_cli.errors import CheckpointError
 from nanogpt_cli.inference import session
-from nanogpt_cli.inference.session import Session, stops
+from nanogpt_cli.inference.session import Session
 from nanogpt_cli.model.factory import make_model
 from nanogpt_cli.model.gpt import GPT
 from nanogpt_cli.tokenizer import load as tokenizer
