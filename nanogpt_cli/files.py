@@ -7,6 +7,7 @@ import errno
 import mmap
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -132,6 +133,26 @@ def identity(path: Path) -> object:
         found = path.stat()
         return found.st_ino, found.st_size, found.st_mtime_ns
     return None
+
+
+def open_regular(path: Path) -> IO[bytes]:
+    """Open a regular file for reading, without waiting.
+
+    Raises OSError, also for what is not a regular file: a named pipe would wait for a writer, and
+    a device such as /dev/zero never ends.
+    """
+    flags = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, os.O_RDONLY | flags)
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
 
 
 def sync_folder(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""Large files written past the page cache hold what they were given, on every kind of disk."""
+"""Files on every kind of disk: large ones past the page cache, regular ones told from others."""
 
 import errno
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nanogpt_cli.files import LargeFile
+from nanogpt_cli.files import LargeFile, open_regular
 
 SIZE = LargeFile.SIZE
 
@@ -65,3 +65,15 @@ def test_other_errors_are_raised_and_an_existing_file_is_not_touched(monkeypatch
         monkeypatch.setattr(os, "write", lambda *_: (_ for _ in ()).throw(OSError(errno.EIO, "")))
         with pytest.raises(OSError, match=str(errno.EIO)):
             file.write(b"x" * SIZE)
+
+
+def test_only_a_regular_file_is_opened_and_nothing_is_waited_for():
+    os.mkfifo("pipe")
+    Path("folder").mkdir()
+    for name in ("pipe", "/dev/zero", "folder", "none"):
+        with pytest.raises(OSError, match=r"regular|directory"):
+            open_regular(Path(name))
+    Path("file").write_bytes(b"content")
+    Path("link").symlink_to("file")
+    with open_regular(Path("link")) as file:
+        assert file.read() == b"content"
