@@ -70,6 +70,7 @@ def test_two_processes_compute_what_one_does(text_data):
         assert together == pytest.approx(alone, rel=1e-4), "the loss of all, not of a share"
 
 
+@pytest.mark.long
 def test_evaluations_are_divided_and_their_parts_add_up(text_data):
     flags = ["--max-iters=0", "--gradient-accumulation-steps=3", "--eval-tokens=0"]
     codes, errors = launch(*flags, "--out-dir=out/three", processes=3)
@@ -81,6 +82,7 @@ def test_evaluations_are_divided_and_their_parts_add_up(text_data):
         assert together == pytest.approx(alone, rel=1e-6)
 
 
+@pytest.mark.long
 def test_the_defaults_suit_any_number_of_processes(text_data):
     codes, errors = launch("--max-iters=2")
     assert codes == [0, 0], errors
@@ -93,6 +95,7 @@ def test_micro_batches_are_shared_out_evenly():
     assert error.value.hint == "try --gradient-accumulation-steps 3"
 
 
+@pytest.mark.long
 def test_two_processes_that_stopped_go_on_as_if_they_had_not(text_data):
     same = ["--gradient-accumulation-steps=2", "--dropout=0.3", "--lr-decay-iters=6"]
     for args in (
@@ -110,6 +113,7 @@ def test_two_processes_that_stopped_go_on_as_if_they_had_not(text_data):
     assert "no longer bit for bit as before: processes 2 -> 1" in said
 
 
+@pytest.mark.long
 def test_processes_with_different_memory_cut_their_batches_alike(text_data):
     same = ["--max-iters=3", "--optimizer=adamw", "--dropout=0.2"]
     small = ["--batch-size=2", "--gradient-accumulation-steps=4"]
