@@ -58,17 +58,21 @@ def check_setting(config: type, name: str, value: Any) -> None:
 
     Raises UsageError that names the flag and the value.
     """
-    metadata = next(f.metadata for f in fields(config) if f.name == name)
-    kind = types_of(config)[name]
-    choices = metadata.get("choices", get_args(kind) if get_origin(kind) is Literal else None)
+    declared, kind = next(f for f in fields(config) if f.name == name), types_of(config)[name]
+    choices = declared.metadata.get(
+        "choices", get_args(kind) if get_origin(kind) is Literal else None
+    )
     if choices is not None and value not in choices:
-        near = difflib.get_close_matches(str(value)[:100], map(str, choices), n=1)
+        near = difflib.get_close_matches(shortened(value), map(str, choices), n=1)
         names = ", ".join(map(str, choices))
         hint = f"did you mean {near[0]}?" if near else f"choose one of: {names}"
         raise UsageError(f"unknown {flag(name)} {shortened(value)}", hint)
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if kind not in (int, float, int | None) or (value is None and declared.default is None):
         return
-    bounds = {k: v for k, v in metadata.get("bounds", {}).items() if v is not None}
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        shown = shortened(repr(value) if isinstance(value, str) else value)
+        raise UsageError(f"{flag(name)} cannot be {shown}", "it is a number")
+    bounds = {k: v for k, v in declared.metadata.get("bounds", {}).items() if v is not None}
     finite = math.isfinite(value) if isinstance(value, float) else abs(value) < 2**63
     inside = finite and (
         value >= bounds.get("min", -math.inf)
