@@ -18,8 +18,8 @@ import typer
 from typer.core import TyperCommand
 
 from nanogpt_cli.cli import ui
-from nanogpt_cli.config import flag, parse_duration
 from nanogpt_cli.errors import UsageError
+from nanogpt_cli.setting import flag, parse_duration
 
 TRUE, FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
 

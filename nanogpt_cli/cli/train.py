@@ -1,6 +1,5 @@
 """``nanogpt train``."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,8 +7,9 @@ import typer
 
 from nanogpt_cli.cli import ui
 from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
-from nanogpt_cli.config import PRESETS, ModelConfig, TrainConfig, config_fields, flag
+from nanogpt_cli.config import PRESETS, ModelConfig, TrainConfig, config_fields
 from nanogpt_cli.errors import UsageError
+from nanogpt_cli.setting import flag
 
 if TYPE_CHECKING:
     from nanogpt_cli.training.run import Run
@@ -98,8 +98,9 @@ def _carry_out(run: "Run", dry_run: bool, as_json: bool) -> int:
     """Train, or only say what would be trained; return the exit code."""
     from nanogpt_cli.cli.train_view import TrainView, show_forecast
     from nanogpt_cli.training.loop import train as run_training
+    from nanogpt_cli.training.parallel import launched
 
-    if os.environ.get("RANK", "0") == "0":
+    if launched().rank == 0:
         for text in run.notes:
             ui.note(text)
     if dry_run:

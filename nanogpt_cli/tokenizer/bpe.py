@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Any, Self
 
 from nanogpt_cli.errors import DataError, UsageError
-from nanogpt_cli.text import valid_text
+from nanogpt_cli.text import shortened, valid_text, whole_number
 from nanogpt_cli.tokenizer.base import (
     END_OF_TEXT,
     MAX_VOCAB,
@@ -149,11 +149,13 @@ def public_encoding(name: str) -> BPETokenizer:
 
 
 def _learn(texts: Iterable[str], argument: str, special: Sequence[str]) -> BPETokenizer:
-    if not argument.isdecimal():
+    size = whole_number(argument, MAX_VOCAB)
+    if size is None:
         raise UsageError(
-            f"--tokenizer bpe:{argument} does not name a size", "write for example bpe:2048"
+            f"--tokenizer bpe:{shortened(argument)} does not name a size",
+            f"write for example bpe:2048; {MAX_VOCAB:,} is the largest",
         )
-    return train_bpe(texts, int(argument), special)
+    return train_bpe(texts, size, special)
 
 
 def _rebuild(content: Mapping[str, Any], special: Mapping[str, int]) -> BPETokenizer:

@@ -7,8 +7,8 @@ from typing import Any, Self
 import torch
 
 from nanogpt_cli.checkpoint.schema import Checkpoint
-from nanogpt_cli.config import parse_interval
 from nanogpt_cli.runs import BEST, LAST
+from nanogpt_cli.setting import parse_interval
 from nanogpt_cli.training.batches import Batches
 from nanogpt_cli.training.guard import Guard
 from nanogpt_cli.training.parallel import Parallel

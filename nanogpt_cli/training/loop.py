@@ -85,7 +85,7 @@ class _Training:
     def run_to_end(self) -> Outcome:
         """Run until there is a reason to stop."""
         state, recorder = self.state, self.recorder
-        with closing(recorder), self.signals.listening():
+        with closing(recorder), self.signals.listening(), self.clock:
             recorder.started(self.run, state, self.machine | {"device": str(self.parallel.device)})
             self.forward = self._prepare_forward()
             recorder.ready(self.run, state, self.parallel.device)

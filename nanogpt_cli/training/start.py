@@ -9,12 +9,13 @@ import torch
 
 from nanogpt_cli.checkpoint.load import load_checkpoint
 from nanogpt_cli.checkpoint.schema import HEAD, WTE, Checkpoint
-from nanogpt_cli.config import ModelConfig, config_fields, flag
+from nanogpt_cli.config import ModelConfig, config_fields
 from nanogpt_cli.data.store import Dataset
 from nanogpt_cli.errors import CheckpointError, UsageError
 from nanogpt_cli.files import identity
 from nanogpt_cli.model.positions import crop_tables
 from nanogpt_cli.runs import LAST, RUNS, find_checkpoint, saved_states
+from nanogpt_cli.setting import flag
 
 _DOWNLOADS = ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")
 """What nanoGPT's --init-from takes from the network."""

@@ -16,9 +16,10 @@ from command_line import TINY, executable
 
 from nanogpt_cli import cli
 from nanogpt_cli.checkpoint.schema import Checkpoint
-from nanogpt_cli.config import ModelConfig, SampleConfig, TrainConfig, config_fields, flag
+from nanogpt_cli.config import ModelConfig, SampleConfig, TrainConfig, config_fields
 from nanogpt_cli.data.prepare import PrepareOptions
 from nanogpt_cli.data.store import open_dataset
+from nanogpt_cli.setting import flag
 
 
 def test_help_does_not_load_torch():

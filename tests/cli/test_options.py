@@ -7,8 +7,8 @@ import pytest
 import typer
 
 from nanogpt_cli.cli.options import Command, with_settings
-from nanogpt_cli.config import setting
 from nanogpt_cli.registry import Registry
+from nanogpt_cli.setting import setting
 
 DRINKS = Registry("--drink", {"tea": "none:TEA", "coffee": "none:COFFEE"})
 

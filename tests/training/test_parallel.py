@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from command_line import TINY as ALONE
 
 from nanogpt_cli.checkpoint.torchfile import read
-from nanogpt_cli.errors import UsageError
-from nanogpt_cli.training.parallel import DataParallel
+from nanogpt_cli.errors import MachineError, UsageError
+from nanogpt_cli.training.parallel import DataParallel, Launch, join, launched
 
 TINY = ["--n-layer=1", "--n-head=2", "--n-embd=16", "--block-size=16", "--batch-size=2",
         "--eval-iters=1", "--sample-tokens=0", "--device=cpu", "--dtype=float32"]  # fmt: skip
@@ -130,3 +131,98 @@ def test_an_evaluation_alone_ends_in_both(text_data):
     codes, errors = launch("--eval-only", "--gradient-accumulation-steps=2")
     assert codes == [0, 0], errors
     assert "val loss" in errors[0]
+
+
+# --- what the launcher says -----------------------------------------------------------------------
+
+WHOLE = {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2",
+         "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}  # fmt: skip
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    """Set the launcher's variables, and no others of them."""
+
+    def set_only(**variables):
+        for name in WHOLE:
+            monkeypatch.delenv(name, raising=False)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+
+    return set_only
+
+
+def test_without_a_rank_a_process_is_alone(environment):
+    for more in ({}, {"WORLD_SIZE": "0"}, {"WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "x"},
+                 {"RANK": "", "WORLD_SIZE": "4"}):  # fmt: skip
+        environment(**more)
+        assert launched() == Launch()
+    environment(**WHOLE)
+    assert launched() == Launch(rank=1, size=2, local_rank=1, local_size=2)
+    environment(**{name: WHOLE[name] for name in WHOLE if name != "LOCAL_WORLD_SIZE"})
+    assert launched().local_size == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("RANK", "abc"), ("RANK", "-1"), ("RANK", "2"), ("RANK", "9" * 5000), ("WORLD_SIZE", "0"),
+     ("WORLD_SIZE", "\u00b2"), ("WORLD_SIZE", "9" * 5000), ("WORLD_SIZE", "2.0"),
+     ("LOCAL_RANK", "x"), ("LOCAL_RANK", "2"), ("LOCAL_WORLD_SIZE", "x"), ("LOCAL_WORLD_SIZE", "0"),
+     ("MASTER_PORT", "http"), ("MASTER_PORT", "0"), ("MASTER_PORT", "99999")],
+)  # fmt: skip
+def test_a_wrong_variable_is_named_with_its_value(environment, name, value):
+    environment(**WHOLE | {name: value})
+    with pytest.raises(UsageError) as error:
+        launched()
+    assert error.value.message.startswith(f"{name}={value[:80]}")
+    assert len(error.value.message) < 200
+    assert "torchrun --standalone --no-python" in error.value.hint
+
+
+@pytest.mark.parametrize("name", ["WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"])
+def test_a_missing_variable_is_named(environment, name):
+    environment(**{other: WHOLE[other] for other in WHOLE if other != name})
+    with pytest.raises(UsageError, match=f"RANK=1 is set, and {name} is not"):
+        launched()
+
+
+def test_train_answers_wrong_variables_in_two_lines(nanogpt, environment, text_data):
+    for variables in ({"RANK": "0"}, WHOLE | {"RANK": "abc"}, WHOLE | {"LOCAL_WORLD_SIZE": "x"}):
+        environment(**variables)
+        code, out, err = nanogpt("train", *ALONE, "--max-iters=1", "--out-dir=out/a")
+        assert (code, out) == (2, "")
+        assert [line.split(":")[0] for line in err.splitlines()] == ["error", "hint"]
+        assert not Path("out").exists()
+    environment(WORLD_SIZE="0", LOCAL_WORLD_SIZE="x")
+    assert nanogpt("train", *ALONE, "--max-iters=1", "--out-dir=out/a")[0] == 0
+    environment(RANK="0", WORLD_SIZE="1", LOCAL_RANK="0")
+    assert nanogpt("train", *ALONE, "--max-iters=1", "--out-dir=out/b")[0] == 0
+
+
+def test_processes_that_cannot_meet_are_the_machines_error(environment):
+    device = torch.device("cpu")
+    with socket.socket(socket.AF_INET6) as taken:
+        taken.bind(("::", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        environment(**WHOLE | {"RANK": "0", "LOCAL_RANK": "0", "MASTER_PORT": str(port)})
+        with (
+            pytest.raises(MachineError, match=f"cannot meet at 127.0.0.1:{port}"),
+            join("gloo", device),
+        ):
+            pytest.fail("it joined")
+    environment(**WHOLE | {"MASTER_ADDR": "no host!"})
+    with pytest.raises(UsageError, match="MASTER_ADDR=no host!"), join("gloo", device):
+        pytest.fail("it joined")
+    environment(**WHOLE)
+    with pytest.raises(UsageError, match="--backend nccl needs cuda"), join("nccl", device):
+        pytest.fail("it joined")
+
+
+def test_a_process_without_a_gpu_of_its_own_is_told(environment):
+    environment(**WHOLE | {"WORLD_SIZE": "2000", "LOCAL_RANK": "1999"})
+    with (
+        pytest.raises(UsageError, match=r"LOCAL_RANK=1999: this machine has \d+ GPUs"),
+        join("auto", torch.device("cuda")),
+    ):
+        pytest.fail("it joined")
