@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nanogpt_cli.checkpoint.schema import Checkpoint, Content
-from nanogpt_cli.errors import CheckpointError
+from nanogpt_cli.checkpoint.torchfile import unreadable
+from nanogpt_cli.errors import CheckpointError, UnreadableError
 from nanogpt_cli.registry import CHECKPOINT_FORMATS
 
 
@@ -36,13 +37,15 @@ def find_format(path: Path) -> CheckpointFormat:
     """
     try:
         if not path.exists():
-            raise CheckpointError(f"cannot read {path}: there is no such file", "check the path")
+            raise UnreadableError(f"cannot read {path}: there is no such file", "check the path")
+        if not (path.is_file() or path.is_dir()):
+            raise UnreadableError(f"cannot read {path}: it is not a regular file", "name a file")
         for name in CHECKPOINT_FORMATS:
             found: CheckpointFormat = CHECKPOINT_FORMATS.get(name)
             if found.recognises(path):
                 return found
     except OSError as error:
-        raise CheckpointError(f"cannot read {path}: {error.strerror}", "check the path") from error
+        raise unreadable(path, error) from error
     raise CheckpointError(
         f"{path} is not a checkpoint",
         f"name a checkpoint in one of these formats: {', '.join(CHECKPOINT_FORMATS)}",
