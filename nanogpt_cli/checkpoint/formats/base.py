@@ -23,7 +23,8 @@ class CheckpointFormat:
     read: Callable[[Path], Content]
     """Returns ``model`` and ``model_config``, and whatever else of a checkpoint is stored.
 
-    The content may be of any version; names of tensors are nanoGPT's. Raises CheckpointError where
+    The content may be of any version; names of tensors are nanoGPT's, and each tensor is contiguous
+    and has memory of its own. Raises CheckpointError where
     the file cannot be read safely.
     """
     write: Callable[[Checkpoint, Path], None] | None = None
