@@ -24,8 +24,7 @@ class CheckpointFormat:
     """Returns ``model`` and ``model_config``, and whatever else of a checkpoint is stored.
 
     The content may be of any version; names of tensors are nanoGPT's, and each tensor is contiguous
-    and has memory of its own. Raises CheckpointError where
-    the file cannot be read safely.
+    and has memory of its own. Raises CheckpointError where the file cannot be read safely.
     """
     write: Callable[[Checkpoint, Path], None] | None = None
     """Writes a checkpoint whole or not at all; None where this format is only read."""
