@@ -1,6 +1,7 @@
 """Where runs and datasets are stored, and how a name typed by the user finds them. No torch."""
 
 import difflib
+import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -14,6 +15,10 @@ COMMITTED = ".new-dataset"
 """The folder inside a dataset's folder from which its new files are moved, one by one."""
 LOCK = ".lock"
 """Held by the run that trains in a folder, or by the ``prepare`` that replaces a dataset in it."""
+
+
+_SHOWN = 300
+"""Characters of a name that are shown."""
 
 
 def step_file(step: int) -> str:
@@ -30,7 +35,12 @@ def step_files(folder: Path) -> list[Path]:
 def saved_states(folder: Path) -> list[Path]:
     """List the states a run can be resumed from, the newest first, and its best model last."""
     places = (folder / LAST, *step_files(folder), folder / BEST)
-    return [path for path in places if path.is_file()]
+    return [path for path in places if _is_there(path)]
+
+
+def _is_there(file: Path) -> bool:
+    """Whether a file has this name, also one that cannot be read; reading it will say so."""
+    return os.path.lexists(file) and not file.is_dir()
 
 
 def newest(files: Iterable[Path]) -> Path | None:
@@ -79,8 +89,9 @@ def find_run(name: str | None = None) -> Path:
 
 def _find_folder(name: str, root: Path, files: Iterable[str]) -> Path | None:
     """Find a folder by path or by name under ``root``, preferring one that contains ``files``."""
-    folders = [folder for folder in (Path(name), root / name) if folder.is_dir()]
-    filled = (f for f in folders if any((f / file).is_file() for file in files))
+    # which, unlike Path's, take a name that no file can have for one that none has
+    folders = [folder for folder in (Path(name), root / name) if os.path.isdir(folder)]
+    filled = (f for f in folders if any(os.path.isfile(f / file) for file in files))
     return next(filled, folders[0] if folders else None)
 
 
@@ -92,16 +103,16 @@ def find_checkpoint(name: str | None = None, *, last: bool = False) -> Path:
     """
     if name is not None:
         for file in (Path(name), RUNS / name):
-            if file.is_file():
+            if _is_there(file):
                 return file
         if name.endswith(".pt"):
             raise CheckpointError(f"there is no file {name}", "check the path")
     saved = newest(run_files(names=(BEST, LAST))) if name is None else None
     folder = saved.parent if saved else find_run(name)
     for file in saved_states(folder) if last else (folder / BEST, folder / LAST):
-        if file.is_file():
+        if _is_there(file):
             return file
-    if not last and (folder / "config.json").is_file():
+    if not last and (folder / "config.json").exists():
         return folder
     others = sorted(folder.glob("*.pt"))
     if len(others) == 1:
@@ -130,6 +141,7 @@ def find_dataset(name: str | None = None) -> Path:
     if name is not None:
         folder = _find_folder(name, DATASETS, ("train.bin", f"{COMMITTED}/train.bin"))
         if folder is None:
+            name = name if len(name) <= _SHOWN else f"{name[:_SHOWN]} ..."
             raise DataError(
                 f"there is no dataset {name}",
                 f"prepare it: nanogpt prepare YOUR.txt --out {name}, or name another dataset",

@@ -17,7 +17,7 @@ from nanogpt_cli.checkpoint.load import attach_tokenizer, load_checkpoint, read_
 from nanogpt_cli.checkpoint.migrations import Changes
 from nanogpt_cli.checkpoint.proof import largest_difference, same_content
 from nanogpt_cli.checkpoint.schema import RELATIVE, Checkpoint
-from nanogpt_cli.errors import CheckpointError, NanoGPTError, UsageError
+from nanogpt_cli.errors import CheckpointError, UnreadableError, UsageError
 from nanogpt_cli.files import identity, keep_copy
 from nanogpt_cli.runs import LOCK
 
@@ -130,7 +130,9 @@ def _is_there(target: Path, after: Checkpoint, force: bool) -> bool:
         return False
     try:
         same = same_content(load_checkpoint(target), after)
-    except NanoGPTError:
+    except UnreadableError:
+        raise
+    except CheckpointError:
         same = False
     if not same:
         raise UsageError(

@@ -27,6 +27,9 @@ from nanogpt_cli.errors import DataError
 from nanogpt_cli.files import atomic_write, machine_errors
 from nanogpt_cli.logs.events import Event, Log, finite
 
+LONGEST_RUN = 2**40
+"""Seconds of training that no run takes; larger numbers of a file are not believed."""
+
 
 class MetricsLog:
     """A metrics.jsonl open for appending; each event is passed to the system when written.
@@ -127,7 +130,7 @@ def last_time(path: Path) -> float:
     """Return the seconds of training that a log has reached; 0 where it is missing or has none."""
     events = read(path).events if path.exists() else []
     times = [e["time"] for e in events if isinstance(e.get("time"), int | float)]
-    return float(max(times, default=0.0))
+    return float(max((t for t in times if 0 <= t <= LONGEST_RUN), default=0.0))
 
 
 @contextmanager

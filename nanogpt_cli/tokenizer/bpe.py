@@ -14,7 +14,7 @@ from importlib import resources
 from itertools import pairwise
 from typing import Any, Self
 
-from nanogpt_cli.errors import DataError, UsageError
+from nanogpt_cli.errors import DataError, UsageError, raise_unrelated
 from nanogpt_cli.text import shortened, valid_text, whole_number
 from nanogpt_cli.tokenizer.base import (
     END_OF_TEXT,
@@ -138,6 +138,7 @@ def public_encoding(name: str) -> BPETokenizer:
     try:
         encoding = tiktoken.get_encoding(name)
     except Exception as error:  # requests, the disk and tiktoken each have their own
+        raise_unrelated(error)
         raise DataError(
             f"tiktoken cannot load {name}: {error}",
             "set TIKTOKEN_CACHE_DIR to a folder that holds it, or choose a tokenizer that needs "

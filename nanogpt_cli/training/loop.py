@@ -236,7 +236,7 @@ def _restore(run: Run, state: TrainState, machine: dict[str, object]) -> list[st
     per_step = run.config.batch_size * run.config.gradient_accumulation_steps
     state.step = run.start.step
     state.tokens = state.step * per_step * run.model_config.block_size
-    problem = state.load_state_dict(saved, lambda: make_optimizers(state.model, run.config))
+    problem = state.load_state_dict(saved)
     if problem is not None:
         notes.append(f"the optimizer starts anew: {problem}")
     before = saved.get("machine")

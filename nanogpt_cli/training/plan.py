@@ -12,7 +12,7 @@ from nanogpt_cli.checkpoint.schema import Checkpoint
 from nanogpt_cli.config import PRESETS, ModelConfig, TrainConfig, preset_for
 from nanogpt_cli.data.store import Dataset, open_dataset
 from nanogpt_cli.device import available_memory, find_device
-from nanogpt_cli.errors import CheckpointError, DataError, UsageError
+from nanogpt_cli.errors import DataError, UsageError
 from nanogpt_cli.runs import BEST, LAST, RUNS, find_checkpoint, find_dataset, saved_states
 from nanogpt_cli.training import dial, forecast
 from nanogpt_cli.training.folder import refuse_existing
@@ -114,12 +114,6 @@ def _resumed(request: Request) -> Run:
     later = [other for other in saved_states(path.parent) if other.name in (LAST,)]
     if path.name.startswith("step-") and later:
         notes.append(f"the log after step {start.step:,} and later saved states are replaced")
-    try:
-        merge(TrainConfig, start.train_config, {})
-    except UsageError as error:
-        raise CheckpointError(
-            f"{path} is corrupt: {error.message}", "use the copy that you made of it"
-        ) from error
     config = with_eval_tokens(
         merge(TrainConfig, start.train_config, asked), model_config.block_size
     )
