@@ -1,6 +1,7 @@
 """Where runs and datasets are stored, and how a name typed by the user finds them. No torch."""
 
 import difflib
+import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -37,7 +38,7 @@ def newest(files: Iterable[Path]) -> Path | None:
     """Return the file modified last; None where there is none."""
     dated = []
     for path in files:
-        with suppress(FileNotFoundError):  # a run that starts over removes its old log
+        with suppress(OSError):  # a run that starts over removes its old log
             dated.append((path.stat().st_mtime, path))
     return max(dated)[1] if dated else None
 
@@ -79,8 +80,8 @@ def find_run(name: str | None = None) -> Path:
 
 def _find_folder(name: str, root: Path, files: Iterable[str]) -> Path | None:
     """Find a folder by path or by name under ``root``, preferring one that contains ``files``."""
-    folders = [folder for folder in (Path(name), root / name) if folder.is_dir()]
-    filled = (f for f in folders if any((f / file).is_file() for file in files))
+    folders = [folder for folder in (Path(name), root / name) if os.path.isdir(folder)]
+    filled = (f for f in folders if any(os.path.isfile(f / file) for file in files))
     return next(filled, folders[0] if folders else None)
 
 
@@ -92,7 +93,7 @@ def find_checkpoint(name: str | None = None, *, last: bool = False) -> Path:
     """
     if name is not None:
         for file in (Path(name), RUNS / name):
-            if file.is_file():
+            if os.path.isfile(file):
                 return file
         if name.endswith(".pt"):
             raise CheckpointError(f"there is no file {name}", "check the path")
@@ -151,4 +152,10 @@ def dataset_file(folder: Path, name: str) -> Path:
     So a reader of a folder whose replacement was cut short gets all of the new dataset.
     """
     new = folder / COMMITTED / name
-    return new if new.exists() else folder / name
+    return new if has_committed(folder) and os.path.exists(new) else folder / name
+
+
+def has_committed(folder: Path) -> bool:
+    """Whether new files wait in ``folder`` to be moved; a link to another folder is none."""
+    committed = folder / COMMITTED
+    return os.path.isdir(committed) and not os.path.islink(committed)
