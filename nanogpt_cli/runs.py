@@ -152,7 +152,7 @@ def dataset_file(folder: Path, name: str) -> Path:
     So a reader of a folder whose replacement was cut short gets all of the new dataset.
     """
     new = folder / COMMITTED / name
-    return new if has_committed(folder) and os.path.exists(new) else folder / name
+    return new if has_committed(folder) and new.exists() else folder / name
 
 
 def has_committed(folder: Path) -> bool:

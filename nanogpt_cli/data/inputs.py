@@ -93,6 +93,12 @@ def _files_of(name: str, stack: ExitStack, report: Report) -> list[File]:
         except OSError as error:
             raise unreadable(name, error) from error
         return [(_copied(pipe, name, stack), name)]
+    try:
+        path.stat()
+    except PermissionError as error:
+        raise unreadable(name, error) from error
+    except OSError:
+        pass  # it may be a glob
     if matches := [match for match in sorted(_matches(name, report)) if os.path.isfile(match)]:
         return [(Path(match), match) for match in matches]
     raise DataError(f"there is no file or folder {name}", "check the name and the folder")
