@@ -47,7 +47,7 @@ def newest(files: Iterable[Path]) -> Path | None:
     """Return the file modified last; None where there is none."""
     dated = []
     for path in files:
-        with suppress(FileNotFoundError):  # a run that starts over removes its old log
+        with suppress(OSError):  # a run that starts over removes its old log
             dated.append((path.stat().st_mtime, path))
     return max(dated)[1] if dated else None
 
@@ -163,4 +163,10 @@ def dataset_file(folder: Path, name: str) -> Path:
     So a reader of a folder whose replacement was cut short gets all of the new dataset.
     """
     new = folder / COMMITTED / name
-    return new if new.exists() else folder / name
+    return new if has_committed(folder) and new.exists() else folder / name
+
+
+def has_committed(folder: Path) -> bool:
+    """Whether new files wait in ``folder`` to be moved; a link to another folder is none."""
+    committed = folder / COMMITTED
+    return os.path.isdir(committed) and not os.path.islink(committed)
