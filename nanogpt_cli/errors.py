@@ -54,9 +54,16 @@ class DivergedError(NanoGPTError):
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out: Python's, a device's, or that of torch's allocator on a CPU."""
+    """Whether memory ran out: Python's, a device's, torch's on a CPU, or that for a library."""
     text = str(error).lower()
     return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError)
-        and ("out of memory" in text or "can't allocate memory" in text)
+        isinstance(error, RuntimeError | ImportError) and any(said in text for said in _NO_MEMORY)
     )
+
+
+_NO_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "failed to map segment from shared object",
+)
