@@ -98,7 +98,11 @@ def start(case: Case, folder: Path) -> "tuple[int, str, float]":
         for number in case.signals:
             time.sleep(case.at if number is case.signals[0] else 0.01)
             run.send_signal(number)
-        _, said = run.communicate(timeout=120)
+        try:
+            _, said = run.communicate(timeout=120)
+        except subprocess.TimeoutExpired:  # its exit code is not a documented one
+            run.kill()
+            _, said = run.communicate()
     return run.returncode, said.decode(errors="replace"), time.monotonic() - started
 
 
