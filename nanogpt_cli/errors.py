@@ -64,16 +64,24 @@ class DivergedError(NanoGPTError):
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out: Python's, a device's, or that of torch's allocator on a CPU."""
+    """Whether memory ran out: Python's, a device's, torch's on a CPU, or that for a library."""
     text = str(error).lower()
     return (
         isinstance(error, MemoryError)
         or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
         or (
-            isinstance(error, RuntimeError)
-            and ("out of memory" in text or "allocate memory" in text)
+            isinstance(error, RuntimeError | ImportError)
+            and any(said in text for said in _NO_MEMORY)
         )
     )
+
+
+_NO_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "failed to map segment from shared object",
+)
 
 
 def raise_unrelated(error: BaseException) -> None:

@@ -199,9 +199,13 @@ JsonFlag = Annotated[
 
 
 def print_json(document: object) -> None:
-    """Print a document of the JSON contract on stdout; numbers that are not finite become null."""
+    """Print a document of the JSON contract on stdout; numbers that are not finite become null.
+
+    Characters that a terminal would obey, or not show, are escaped.
+    """
     import json
 
     from nanogpt_cli.logs.events import finite
 
-    print(json.dumps(finite(document), ensure_ascii=False, indent=2, allow_nan=False))
+    text = json.dumps(finite(document), ensure_ascii=False, indent=2, allow_nan=False)
+    print("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))

@@ -1,5 +1,6 @@
 """``nanogpt train``."""
 
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -110,7 +111,7 @@ def _carry_out(run: "Run", dry_run: bool, as_json: bool) -> int:
         return 0
     with TrainView() as view:
         outcome = run_training(run, view)
-    return {"SIGINT": 130, "SIGTERM": 143}.get(outcome.reason, 0)
+    return 128 + signal.Signals[outcome.reason] if outcome.reason.startswith("SIG") else 0
 
 
 _PLACES = ("data_dir", "dataset", "out_dir", "init_from", "preset")

@@ -10,14 +10,12 @@ from typing import Any, Self
 
 from nanogpt_cli.config import TrainConfig
 from nanogpt_cli.training.parallel import Parallel
-from nanogpt_cli.training.signals import StopSignals
+from nanogpt_cli.training.signals import STOPPING, StopSignals
 from nanogpt_cli.training.state import TrainState
 from nanogpt_cli.training.stopwatch import Stopwatch
 
 _FIRST_STEP = 0.01
 """The part of a time budget that the first step is taken to need, before any was timed."""
-
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Clock:
@@ -46,13 +44,13 @@ class Clock:
     def votes(self) -> list[float]:
         """Return what this process adds to the exchange of a step."""
         seconds = self._stopwatch.seconds() - self._begun if self.parallel.is_main else 0.0
-        return [seconds, *(float(self.signals.received == number) for number in _SIGNALS)]
+        return [seconds, *(float(self.signals.received == number) for number in STOPPING)]
 
     def hear(self, state: TrainState, votes: Sequence[float]) -> None:
         """Take over what all processes together said: the time, and whether to stop."""
         state.seconds, *stops = votes
-        came = (number for number, count in zip(_SIGNALS, stops, strict=True) if count)
-        self._stopped_by = next(came, None)
+        came = (number for number, count in zip(STOPPING, stops, strict=True) if count)
+        self._stopped_by = next(map(signal.Signals, came), None)
 
     def synchronize(self, state: TrainState) -> None:
         """Exchange votes outside of a step."""
