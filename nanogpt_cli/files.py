@@ -135,6 +135,31 @@ def identity(path: Path) -> object:
     return None
 
 
+def is_open_as(descriptor: int, path: Path) -> bool:
+    """Whether ``path`` is the file or folder that is open under a descriptor."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except OSError:
+        return False
+
+
+def path_of(descriptor: int) -> Path | None:
+    """Return where an open file or folder is now, whatever it was renamed to.
+
+    None where it is gone, and where the system does not tell: Linux and macOS do.
+    """
+    try:
+        import fcntl
+
+        if command := getattr(fcntl, "F_GETPATH", 0):
+            found = os.fsdecode(fcntl.fcntl(descriptor, command, bytes(1024)).rstrip(b"\0"))
+        else:
+            found = os.readlink(f"/proc/self/fd/{descriptor}")
+    except (ImportError, OSError):
+        return None
+    return path if is_open_as(descriptor, path := Path(found)) else None
+
+
 def open_regular(path: Path) -> IO[bytes]:
     """Open a regular file for reading, without waiting.
 

@@ -63,7 +63,11 @@ def train(
         Path | None, typer.Option("--config", help="A .toml file of settings.")
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Start over in a folder that holds a run already.")
+        bool,
+        typer.Option(
+            "--force",
+            help="Start over in a folder that holds a run, which is kept inside as old-1.",
+        ),
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be trained, and stop.")

@@ -18,6 +18,7 @@ file is appended to in whole lines; a line that a killed process left incomplete
 import json
 import math
 import os
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -36,8 +37,9 @@ class MetricsLog:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._access = threading.Lock()
         with machine_errors(path):
-            self._file = open(path, "a+b", buffering=0, opener=_no_link)  # noqa: SIM115
+            self._file = _open(path)
             if size := self._file.seek(0, os.SEEK_END):
                 self._file.seek(size - 1)
                 if self._file.read(1) != b"\n":
@@ -46,6 +48,16 @@ class MetricsLog:
     def write(self, event: str, **fields: Any) -> None:
         """Append one line; numbers that are not finite become null."""
         self._append(dump_line({"event": event, **fields}))
+
+    def rename(self, old: Path, new: Path) -> None:
+        """Rename the file, which is ``old`` by now, while others may be writing to it."""
+        with machine_errors(new), self._access:
+            self._file.close()  # Windows renames no open file
+            self.path = old
+            try:
+                self.path = old.replace(new)
+            finally:
+                self._file = _open(self.path)
 
     def sync(self) -> None:
         """Wait until everything written is on the disk."""
@@ -64,8 +76,12 @@ class MetricsLog:
         self.close()
 
     def _append(self, line: bytes) -> None:
-        with machine_errors(self.path):
+        with machine_errors(self.path), self._access:
             write_all(self._file, line)
+
+
+def _open(path: Path) -> IO[bytes]:
+    return open(path, "a+b", buffering=0, opener=_no_link)
 
 
 def _no_link(path: str, flags: int) -> int:
