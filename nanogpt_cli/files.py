@@ -8,12 +8,12 @@ import mmap
 import os
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, cast
 
-from nanogpt_cli.errors import MachineError
+from nanogpt_cli.errors import MachineError, UsageError
 
 TEMPORARY = ".tmp-nanogpt"
 """How the names of unfinished files and folders end."""
@@ -114,6 +114,27 @@ class LargeFile:
             flags = fcntl.fcntl(self._descriptor, fcntl.F_GETFL)
             fcntl.fcntl(self._descriptor, fcntl.F_SETFL, flags & ~self._direct)
             self._direct = 0
+
+
+def check_replaceable(
+    path: Path, is_ours: Callable[[Path], bool], sources: Iterable[Path], force: bool
+) -> None:
+    """Raise UsageError where something else than ``is_ours`` would be lost by writing ``path``.
+
+    ``force`` replaces any regular file but the ``sources`` of what is written; a folder or a device
+    is never replaced.
+    """
+    if not path.exists():
+        return
+    if any(source.exists() and path.samefile(source) for source in sources):
+        raise UsageError(f"{path} is the source itself", "name another file to write")
+    if not path.is_file():
+        raise UsageError(f"{path} is not a regular file", "name another file to write")
+    if not (force or path.stat().st_size == 0 or is_ours(path)):
+        raise UsageError(
+            f"{path} already exists and holds something else",
+            "name another file to write, or replace it with --force",
+        )
 
 
 def keep_copy(path: Path, copy: Path) -> None:

@@ -9,12 +9,14 @@
     diverged    the same, and the losses of the steps before
     memory      step, batch_size, gradient_accumulation_steps from here on
     end         reason
+    converted   lines: how many ``plot-log --to-jsonl`` wrote below this first one
 
 ``time`` is seconds of training so far, across resumes. A number that is not finite is null. The
 file is appended to in whole lines; a line that a killed process left incomplete is dropped by
 ``read`` and cut by ``truncate``. This module does not interpret the events: ``curves`` does.
 """
 
+import errno
 import json
 import math
 import os
@@ -25,7 +27,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from nanogpt_cli.errors import DataError
-from nanogpt_cli.files import atomic_write, machine_errors
+from nanogpt_cli.files import atomic_write, machine_errors, open_regular
 from nanogpt_cli.logs.events import Event, Log, finite
 
 
@@ -81,11 +83,13 @@ class MetricsLog:
 
 
 def _open(path: Path) -> IO[bytes]:
+    """Open a regular file for appending, unless it is a link, which may point anywhere."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
     return open(path, "a+b", buffering=0, opener=_no_link)
 
 
 def _no_link(path: str, flags: int) -> int:
-    """Open a file unless it is a link, which may point anywhere."""
     return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
 
 
@@ -124,7 +128,7 @@ def truncate(path: Path, step: int, evaluated: bool = True) -> int:
     """
     repeated = () if evaluated else ("checkpoint", "eval", "sample")
     kept, ends, cut = [], 0, 0
-    with machine_errors(path), suppress(FileNotFoundError), path.open("rb") as file:
+    with machine_errors(path), suppress(FileNotFoundError), open_regular(path) as file:
         for line in file:
             event = _parse(line)
             if event is not None and event["event"] == "end":
@@ -150,7 +154,7 @@ def last_time(path: Path) -> float:
 def reading(path: Path) -> Iterator[IO[bytes]]:
     """Open a log for reading; raises DataError where the system refuses."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             yield file
     except OSError as error:
         raise DataError(
