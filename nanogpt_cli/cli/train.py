@@ -10,6 +10,7 @@ from nanogpt_cli.cli import ui
 from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
 from nanogpt_cli.config import PRESETS, ModelConfig, TrainConfig, config_fields, flag
 from nanogpt_cli.errors import UsageError
+from nanogpt_cli.text import shell_word
 
 if TYPE_CHECKING:
     from nanogpt_cli.training.run import Run
@@ -127,7 +128,9 @@ def _read_settings(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     if (path / "train.bin").is_file():
-        raise UsageError(f"{path} is a dataset, not a configuration", f"write --data-dir {path}")
+        raise UsageError(
+            f"{path} is a dataset, not a configuration", f"write --data-dir {shell_word(path)}"
+        )
     read = read_config(path, [*config_fields(ModelConfig, TrainConfig), *_PLACES])
     for name in _PLACES:
         if not isinstance(read.get(name, ""), str):

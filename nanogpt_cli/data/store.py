@@ -17,6 +17,7 @@ from nanogpt_cli import plainpickle
 from nanogpt_cli.dialogue import ChatFormat
 from nanogpt_cli.errors import DataError
 from nanogpt_cli.runs import COMMITTED, dataset_file
+from nanogpt_cli.text import shell_word
 from nanogpt_cli.tokenizer.load import Tokenizer, default_gpt2, from_dict
 
 Tokens = npt.NDArray[np.uint16] | npt.NDArray[np.uint32]
@@ -129,7 +130,7 @@ def _nanogpt_meta(folder: Path) -> _Meta:
 
 def _again(folder: Path) -> str:
     """Return the hint to prepare a dataset again."""
-    return f"prepare it again: nanogpt prepare YOUR.txt --force --out {folder}"
+    return f"prepare it again: nanogpt prepare YOUR.txt --force --out {shell_word(folder)}"
 
 
 def _meta_text(folder: Path) -> bytes | None:
