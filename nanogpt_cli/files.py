@@ -10,12 +10,12 @@ import secrets
 import shutil
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, cast
 
-from nanogpt_cli.errors import MachineError
+from nanogpt_cli.errors import MachineError, UsageError
 
 TEMPORARY = ".tmp-nanogpt"
 """How the names of unfinished files and folders end."""
@@ -194,6 +194,27 @@ class LargeFile:
             self._direct = 0
 
 
+def check_replaceable(
+    path: Path, is_ours: Callable[[Path], bool], sources: Iterable[Path], force: bool
+) -> None:
+    """Raise UsageError where something else than ``is_ours`` would be lost by writing ``path``.
+
+    ``force`` replaces any regular file but the ``sources`` of what is written; a folder or a device
+    is never replaced.
+    """
+    if not path.exists():
+        return
+    if any(source.exists() and path.samefile(source) for source in sources):
+        raise UsageError(f"{path} is the source itself", "name another file to write")
+    if not path.is_file():
+        raise UsageError(f"{path} is not a regular file", "name another file to write")
+    if not (force or path.stat().st_size == 0 or is_ours(path)):
+        raise UsageError(
+            f"{path} already exists and holds something else",
+            "name another file to write, or replace it with --force",
+        )
+
+
 def keep_copy(path: Path, copy: Path) -> None:
     """Add a second name to a file, or a copy where the file system has no links."""
     try:
@@ -213,6 +234,31 @@ def identity(path: Path) -> object:
         found = path.stat()
         return found.st_ino, found.st_size, found.st_mtime_ns
     return None
+
+
+def is_open_as(descriptor: int, path: Path) -> bool:
+    """Whether ``path`` is the file or folder that is open under a descriptor."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except OSError:
+        return False
+
+
+def path_of(descriptor: int) -> Path | None:
+    """Return where an open file or folder is now, whatever it was renamed to.
+
+    None where it is gone, and where the system does not tell: Linux and macOS do.
+    """
+    try:
+        import fcntl
+
+        if command := getattr(fcntl, "F_GETPATH", 0):
+            found = os.fsdecode(fcntl.fcntl(descriptor, command, bytes(1024)).rstrip(b"\0"))
+        else:
+            found = os.readlink(f"/proc/self/fd/{descriptor}")
+    except (ImportError, OSError):
+        return None
+    return path if is_open_as(descriptor, path := Path(found)) else None
 
 
 def open_regular(path: Path) -> IO[bytes]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nanogpt_cli.errors import CheckpointError, DataError
 from nanogpt_cli.files import TEMPORARY
+from nanogpt_cli.text import shell_word
 
 RUNS, DATASETS = Path("out"), Path("data")
 BEST, LAST, METRICS = "ckpt.pt", "last.pt", "metrics.jsonl"
@@ -79,9 +80,9 @@ def find_run(name: str | None = None) -> Path:
     known = [str(folder.relative_to(RUNS)) for folder in run_folders()]
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     if near:
-        hint = f"did you mean {near[0]}?"
+        hint = f"did you mean {shell_word(near[0])}?"
     elif known:
-        hint = f"known runs: {', '.join(known[:8])}"
+        hint = f"known runs: {', '.join(map(shell_word, known[:8]))}"
     else:
         hint = "train one: nanogpt train, or name a checkpoint file"
     raise CheckpointError(f"no run, folder or file is called {name}", hint)
@@ -105,7 +106,7 @@ def find_checkpoint(name: str | None = None, *, last: bool = False) -> Path:
         for file in (Path(name), RUNS / name):
             if _is_there(file):
                 return file
-        if name.endswith(".pt"):
+        if name.endswith(".pt") and _find_folder(name, RUNS, ()) is None:
             raise CheckpointError(f"there is no file {name}", "check the path")
     saved = newest(run_files(names=(BEST, LAST))) if name is None else None
     folder = saved.parent if saved else find_run(name)
@@ -114,12 +115,12 @@ def find_checkpoint(name: str | None = None, *, last: bool = False) -> Path:
             return file
     if not last and (folder / "config.json").exists():
         return folder
-    others = sorted(folder.glob("*.pt"))
+    others = sorted(path for path in folder.glob("*.pt") if path.is_file())
     if len(others) == 1:
         return others[0]
     found = [path for path in run_folders(folder) if path != folder] or others
     if found:
-        hint = f"name one of them: {', '.join(str(path) for path in found[:8])}"
+        hint = f"name one of them: {', '.join(map(shell_word, found[:8]))}"
     elif (folder / METRICS).is_file():
         hint = "the run has saved nothing yet: wait for the first evaluation"
     else:
@@ -142,9 +143,9 @@ def find_dataset(name: str | None = None) -> Path:
         folder = _find_folder(name, DATASETS, ("train.bin", f"{COMMITTED}/train.bin"))
         if folder is None:
             name = name if len(name) <= _SHOWN else f"{name[:_SHOWN]} ..."
+            prepare = f"nanogpt prepare YOUR.txt --out {shell_word(name)}"
             raise DataError(
-                f"there is no dataset {name}",
-                f"prepare it: nanogpt prepare YOUR.txt --out {name}, or name another dataset",
+                f"there is no dataset {name}", f"prepare it: {prepare}, or name another dataset"
             )
         return folder
     found = DATASETS.rglob("train.bin")

@@ -11,6 +11,7 @@ from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
 from nanogpt_cli.config import PRESETS, ModelConfig, TrainConfig, config_fields
 from nanogpt_cli.errors import UsageError
 from nanogpt_cli.setting import flag
+from nanogpt_cli.text import shell_word
 
 if TYPE_CHECKING:
     from nanogpt_cli.training.run import Run
@@ -64,7 +65,11 @@ def train(
         Path | None, typer.Option("--config", help="A .toml file of settings.")
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Start over in a folder that holds a run already.")
+        bool,
+        typer.Option(
+            "--force",
+            help="Start over in a folder that holds a run, which is kept inside as old-1.",
+        ),
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be trained, and stop.")
@@ -125,7 +130,9 @@ def _read_settings(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     if (path / "train.bin").is_file():
-        raise UsageError(f"{path} is a dataset, not a configuration", f"write --data-dir {path}")
+        raise UsageError(
+            f"{path} is a dataset, not a configuration", f"write --data-dir {shell_word(path)}"
+        )
     read = read_config(path, [*config_fields(ModelConfig, TrainConfig), *_PLACES])
     for name in _PLACES:
         if not isinstance(read.get(name, ""), str):

@@ -19,6 +19,7 @@ from nanogpt_cli.dialogue import ChatFormat
 from nanogpt_cli.errors import DataError
 from nanogpt_cli.files import open_regular
 from nanogpt_cli.runs import dataset_file, has_committed
+from nanogpt_cli.text import shell_word
 from nanogpt_cli.tokenizer.load import Tokenizer, default_gpt2, from_dict
 
 Tokens = npt.NDArray[np.uint16] | npt.NDArray[np.uint32]
@@ -131,7 +132,7 @@ def _nanogpt_meta(folder: Path) -> _Meta:
 
 def _again(folder: Path) -> str:
     """Return the hint to prepare a dataset again."""
-    return f"prepare it again: nanogpt prepare YOUR.txt --force --out {folder}"
+    return f"prepare it again: nanogpt prepare YOUR.txt --force --out {shell_word(folder)}"
 
 
 def _meta_text(folder: Path) -> bytes | None:

@@ -140,7 +140,7 @@ def a_picture() -> Write:
     shutil.rmtree(PRISTINE)
     picture = RUN / "loss.png"
     picture.write_bytes(b"an old picture")
-    plot_log = ["plot-log", str(RUN / "metrics.jsonl"), "-o", str(picture)]
+    plot_log = ["plot-log", str(RUN / "metrics.jsonl"), "-o", str(picture), "--force"]
     return Write(lambda: _quietly(plot_log), picture.read_bytes, lambda: files.sweep(RUN))
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -19,26 +20,21 @@ TINY = ["--n-layer=1", "--n-head=2", "--n-embd=16", "--block-size=16", "--batch-
         "--eval-iters=1", "--sample-tokens=0", "--device=cpu", "--dtype=float32"]  # fmt: skip
 
 
+BIN = Path(sys.executable).parent
+NANOGPT = shutil.which("nanogpt", path=BIN)
+
+
 def launch(*args, processes=2, each=None):
-    """Start as torchrun does; give each process's exit code and stderr."""
+    """Start as torchrun --no-python does; give each process's exit code and stderr."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     common = {**os.environ, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
-              "WORLD_SIZE": str(processes), "OMP_NUM_THREADS": "1"}  # fmt: skip
+              "WORLD_SIZE": str(processes), "OMP_NUM_THREADS": "1",
+              "PYTHONWARNINGS": "ignore"}  # fmt: skip
     started = [
         subprocess.Popen(
-            [
-                sys.executable,
-                "-W",
-                "ignore",
-                "-m",
-                "nanogpt_cli",
-                "train",
-                *TINY,
-                *args,
-                *(each[rank] if each else []),
-            ],
+            [NANOGPT, "train", *TINY, *args, *(each[rank] if each else [])],
             env={**common, "RANK": str(rank), "LOCAL_RANK": str(rank)},
             stderr=subprocess.PIPE,
             text=True,
@@ -226,3 +222,16 @@ def test_a_process_without_a_gpu_of_its_own_is_told(environment):
         join("auto", torch.device("cuda")),
     ):
         pytest.fail("it joined")
+
+
+@pytest.mark.long
+def test_torchrun_starts_the_command_and_imports_nothing_from_the_working_folder(text_data):
+    for name in ("torch", "typer", "typing", "json"):
+        Path(f"{name}.py").write_text("raise SystemExit('imported from the working folder')")
+    done = subprocess.run(
+        [BIN / "torchrun", "--nproc-per-node=2", "--no-python", NANOGPT, "train", *TINY,
+         "--max-iters=1", "--out-dir=out/two"],
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "done in" in done.stderr
