@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nanogpt_cli.cli import ui
-from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
+from nanogpt_cli.cli.complete import datasets, runs
+from nanogpt_cli.cli.options import DeviceFlag, JsonFlag, print_json, with_settings
 from nanogpt_cli.text import printable
 
 if TYPE_CHECKING:
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
 def evaluate(
     models: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[MODEL]...", help="Runs, folders or files; by default the newest."),
+        typer.Argument(
+            metavar="MODEL",
+            help="Runs, folders or files; by default the newest.",
+            autocompletion=runs,
+        ),
     ] = None,
     *,
     data: Annotated[
@@ -28,9 +33,10 @@ def evaluate(
             "--data",
             "--data-dir",
             help="A dataset's folder or a text file; by default what the model was trained on.",
+            autocompletion=datasets,
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, mps, cuda or cuda:N.")] = "auto",
+    device: DeviceFlag = "auto",
     as_json: JsonFlag = False,
 ) -> None:
     """Measure validation loss, perplexity and bits per byte of one or many models."""
