@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 import typer
 
 from nanogpt_cli.cli import ui
-from nanogpt_cli.cli.options import JsonFlag, choice, print_json, with_settings
+from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
+from nanogpt_cli.cli.values import choice
 from nanogpt_cli.text import printable
 
 if TYPE_CHECKING:

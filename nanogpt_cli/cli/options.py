@@ -18,12 +18,13 @@ import typer
 from typer.core import TyperCommand
 
 from nanogpt_cli.cli import ui
-from nanogpt_cli.cli.complete import any_of, datasets
+from nanogpt_cli.cli.complete import any_of
 from nanogpt_cli.cli.help import OPTIONS, show_help
 from nanogpt_cli.cli.usage import in_our_words, usage
+from nanogpt_cli.cli.values import COMPLETED, NUMBERS, read_setting
 from nanogpt_cli.errors import MachineError, UsageError
-from nanogpt_cli.setting import check_setting, flag, parse_duration, types_of
-from nanogpt_cli.text import nearest, printable, shortened
+from nanogpt_cli.setting import flag, types_of
+from nanogpt_cli.text import printable
 
 TRUE, FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
 
@@ -225,46 +226,11 @@ def _parameter(config: type, name: str, panel: str) -> inspect.Parameter:
         help=help,
         rich_help_panel=panel,
         show_default=field.default is not None,
-        metavar=metavars.get(name, "NAME" if choices else _NUMBERS[number][0] if number else None),
-        parser=functools.partial(_read, config, name, number),
-        autocompletion=any_of(*choices) if choices else _COMPLETED.get(name),
+        metavar=metavars.get(name, "NAME" if choices else NUMBERS[number][0] if number else None),
+        parser=functools.partial(read_setting, config, name, number),
+        autocompletion=any_of(*choices) if choices else COMPLETED.get(name),
     )
     return _keyword(name, Annotated[number or str, option], field.default)
-
-
-_NUMBERS = {int: ("N", "a whole number"), float: ("X", "a number")}
-"""What stands for a number in the help, and what a text that is none should be."""
-_COMPLETED = {"device": any_of("auto", "cpu", "mps", "cuda"), "data_dir": datasets}
-
-
-def _read(config: type, name: str, number: Callable[[str], Any] | None, text: Any) -> Any:
-    """Return the value that a text gives a field of ``config``. Raises UsageError for none."""
-    value = text
-    if name == "time":
-        value = parse_duration(text)
-    elif number and isinstance(text, str):
-        try:
-            value = number(text)
-        except ValueError:
-            raise UsageError(
-                f"invalid {flag(name)} {shortened(text)}",
-                f"write {_NUMBERS[number][1]}",  # type: ignore[index]
-            ) from None
-    check_setting(config, name, value)
-    return value
-
-
-def choice(name: str, choices: Sequence[str]) -> dict[str, Any]:
-    """Return the arguments of ``typer.Option`` for a flag that takes one of some names."""
-
-    def read(text: str) -> str:
-        if text not in choices:
-            near = nearest(text, choices)
-            hint = f"did you mean {near}?" if near else f"choose one of: {', '.join(choices)}"
-            raise UsageError(f"unknown {name} {shortened(text)}", hint)
-        return text
-
-    return {"metavar": "NAME", "parser": read, "autocompletion": any_of(*choices)}
 
 
 def _not_mentioned(choices: Iterable[str], help: str) -> str:
@@ -291,7 +257,7 @@ _HelpAllFlag = Annotated[
 QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 
 DeviceFlag = Annotated[
-    str, typer.Option(help="auto, cpu, mps, cuda or cuda:N.", autocompletion=_COMPLETED["device"])
+    str, typer.Option(help="auto, cpu, mps, cuda or cuda:N.", autocompletion=COMPLETED["device"])
 ]
 
 

@@ -355,6 +355,17 @@ def test_the_table_is_not_cut_in_a_pipe(nanogpt, trained):
     assert len(row.split()) == 6
 
 
+def test_the_table_breaks_a_path_after_its_slashes(nanogpt, trained, monkeypatch):
+    Path("out/t").rename("out/longer")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "60")
+    code, out, _ = nanogpt("eval", "longer")
+    assert code == 0
+    lines = re.sub(r"\x1b\[[\d;]*m", "", out).splitlines()
+    assert [line.split()[0] for line in lines] == ["model", "out/longer/", "ckpt.pt"]
+    assert max(map(len, lines)) <= 60
+
+
 def test_a_pipe_gets_the_reply_alone(trained):
     program = executable("chat", trained, "--max-tokens", "4", stdin=subprocess.PIPE)
     out, err = program.communicate("To be", timeout=60)
