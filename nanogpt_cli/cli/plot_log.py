@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from nanogpt_cli.cli import ui
+from nanogpt_cli.cli.complete import runs
 from nanogpt_cli.cli.follow import follow as follow_logs
 from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
 from nanogpt_cli.cli.plot_view import print_chart, print_summary
@@ -29,6 +30,7 @@ def plot_log(
             help="Runs by name or folder, metrics.jsonl files, nanoGPT's console logs, "
             "or - for stdin; by default the newest run.",
             show_default=False,
+            autocompletion=runs,
         ),
     ] = None,
     output: Annotated[
