@@ -5,6 +5,7 @@ import re
 import shlex
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import torch
 
@@ -78,6 +79,18 @@ def test_the_reference_is_up_to_date(monkeypatch):
 
     page = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
     assert make_reference.reference() == page, "run: make docs"
+
+
+def test_a_terminal_is_drawn_with_its_colours_and_nothing_from_elsewhere(monkeypatch):
+    monkeypatch.setattr(sys, "path", [str(ROOT / "docs"), *sys.path])
+    import make_pictures
+
+    drawn = make_pictures.terminal_svg("\x1b[1m>\x1b[0m a <b>\n\x1b[33mnote\x1b[0m: &")
+    root = ElementTree.fromstring(drawn)
+    texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert texts == ["nanogpt\xa0chat", ">", "\xa0a\xa0<b>", "note", ":\xa0&"]
+    assert "font-weight: bold" in drawn
+    assert not re.findall(r"url\((?!#)|href|https?://(?!www.w3.org/2000/svg)", drawn)
 
 
 def test_the_pictures_of_the_readme_are_there():
