@@ -1,58 +1,16 @@
-"""The commands of the README and of the pages under docs/ do what they say."""
+"""The README's commands do what it says, and its reference is the program's own."""
 
-import io
 import re
-import shlex
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+from pages import ROOT, commands, follow, page
 
-from nanogpt_cli import cli
-
-ROOT = Path(__file__).resolve().parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 CHATS = [
     f"<human>hello number {i}<endOfText>\n<bot>hi, how are you?<endOfText>\n\n" for i in range(100)
 ]
-SMALL = ["--time=0", "--max-iters=2", "--eval-iters=1", "--sample-tokens=2", "--batch-size=2",
-         "--gradient-accumulation-steps=1", "--device=cpu"]  # fmt: skip
-
-
-def blocks(page, kind="sh"):
-    """Return the code blocks of one kind in a page under docs/, or in the README."""
-    text = (ROOT / page).read_text(encoding="utf-8")
-    return re.findall(rf"^```{kind}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-
-
-def commands(page):
-    """Yield a page's nanogpt commands in their order: those in code blocks, and in its tables."""
-    text = (ROOT / page).read_text(encoding="utf-8")
-    for block, cell in re.findall(
-        r"^```sh\n(.*?)^```|^\| `[^\n]*\| `(nanogpt [^`\n]*)` \|$", text, re.DOTALL | re.MULTILINE
-    ):
-        for line in (block or cell).splitlines():
-            if re.match(r"nanogpt |echo .* nanogpt ", line):
-                yield line.partition("  #")[0].strip()
-
-
-def run(command, monkeypatch, capsys):
-    """Run a command of a page as the smallest run of its kind, and return what it says."""
-    words = shlex.split(command)
-    said = "hello"  # to the chats that would be in a terminal
-    if words[0] == "echo":
-        said, words = words[1], words[words.index("|") + 1 :]
-    monkeypatch.setattr("sys.stdin", io.StringIO(said))
-    if words[1] == "train" and "--dry-run" not in words:
-        words += SMALL
-        if re.search("--init-from[= ]resume", " ".join(words)):
-            words += ["--max-iters=4", "--force"]
-    code = cli.run(words[1:])
-    out, err = capsys.readouterr()
-    assert code == 0, f"{command}\n{err}"
-    assert out or err, command
-    return out + err
 
 
 def write_files():
@@ -80,7 +38,7 @@ def test_every_command_of_the_readme_works(capsys, monkeypatch):
     write_files()
     typed = list(commands("README.md"))
     for command in typed:
-        run(command, monkeypatch, capsys)
+        follow(command, monkeypatch, capsys)
     assert {command.split()[1] for command in typed} == {
         "prepare", "train", "chat", "eval", "plot-log", "migrate-ckpt"
     }  # fmt: skip
@@ -88,29 +46,25 @@ def test_every_command_of_the_readme_works(capsys, monkeypatch):
 
 
 def test_the_readme_is_short():
-    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 135
+    assert len(page("README.md").splitlines()) <= 135
 
 
 def test_the_reference_is_up_to_date(monkeypatch):
     monkeypatch.setattr(sys, "path", [str(ROOT / "docs"), *sys.path])
     import make_reference
 
-    page = (ROOT / "docs" / "reference.md").read_text(encoding="utf-8")
-    assert make_reference.reference() == page, "run: make docs"
+    assert make_reference.reference() == page("docs/reference.md"), "run: make docs"
 
 
-def headings(page):
+def anchors(path):
     """Return the anchors of a page's headings, as GitHub names them."""
-    titles = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    titles = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_and_pictures_lead_somewhere(page):
-    for target, anchor in re.findall(
-        r"\]\((?!http)([^)#]*)#?([^)]*)\)", page.read_text(encoding="utf-8")
-    ):
-        linked = page.parent / target if target else page
+@pytest.mark.parametrize("path", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))])
+def test_links_and_pictures_lead_somewhere(path):
+    for target, anchor in re.findall(r"\]\((?!http)([^)#]*)#?([^)]*)\)", path.read_text("utf-8")):
+        linked = path.parent / target if target else path
         assert linked.exists(), target
-        if anchor:
-            assert anchor in headings(linked), f"{target}#{anchor}"
+        assert not anchor or anchor in anchors(linked), f"{target}#{anchor}"
