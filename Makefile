@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 AUDIT := .venv-audit
 
-.PHONY: demo test test-long lint audit format docs pictures clean
+.PHONY: demo test test-long lint audit format docs clean
 
 demo: $(READY)
 	$(BIN)/nanogpt prepare --force
@@ -41,10 +41,6 @@ format: $(READY)
 
 docs: $(READY)
 	$(BIN)/python docs/make_reference.py
-
-# The README's pictures, of the model that `make demo` leaves; needs tmux.
-pictures: $(READY)
-	$(BIN)/python docs/make_pictures.py demo
 
 clean:
 	rm -rf $(VENV) $(AUDIT) build dist
