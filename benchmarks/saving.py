@@ -25,6 +25,7 @@ from nanogpt_cli.device import autocast, find_device, find_dtype
 from nanogpt_cli.model.gpt import GPT
 from nanogpt_cli.runs import LAST
 from nanogpt_cli.training.batches import Batches
+from nanogpt_cli.training.folder import RunFolder
 from nanogpt_cli.training.optim import make_optimizers
 from nanogpt_cli.training.parallel import Parallel
 from nanogpt_cli.training.saver import Saver
@@ -67,7 +68,10 @@ def main() -> None:
         return Checkpoint(GPT2, model.state_dict(), step=state.step, training=training)
 
     copies, writes, beside, costs, quiet = [], [], [], [], []
-    with tempfile.TemporaryDirectory(dir=args.folder) as name, Saver(Path(name)) as saver:
+    with (
+        tempfile.TemporaryDirectory(dir=args.folder) as name,
+        Saver(RunFolder(Path(name))) as saver,
+    ):
         saver.save(LAST, checkpoint())  # takes the memory that all later copies use again
         saver.wait(LAST)
         step()

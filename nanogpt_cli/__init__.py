@@ -7,11 +7,13 @@ importing this package loads nothing else.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from nanogpt_cli.version import __version__
 
+TYPE_CHECKING = False  # typing's own takes longer to import than all the rest
 if TYPE_CHECKING:
+    from typing import Any
+
     from nanogpt_cli.api import Model, evaluate, load, prepare, train
     from nanogpt_cli.dialogue import Turn
     from nanogpt_cli.errors import (
@@ -45,7 +47,7 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_HOMES.get(name, "nanogpt_cli.errors")), name)

@@ -4,15 +4,13 @@ The command line, TOML files, presets, checkpoints and the reference in the docu
 their settings from here. This module does not know where values come from, and imports no torch.
 """
 
-import difflib
-import math
-from collections.abc import Collection, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal
 
 from nanogpt_cli.errors import UsageError
 from nanogpt_cli.registry import ARCHITECTURES, FORMATS, POSITIONS, OrAuto
+from nanogpt_cli.setting import LONGEST, MOST, check_device, check_ranges, parse_interval, setting
 
 Gelu = Literal["erf", "tanh"]
 Norm = Literal["layer", "rms"]
@@ -20,87 +18,7 @@ Optimizer = Literal["adamw", "muon"]
 Schedule = Literal["cosine", "linear", "wsd"]
 DType = Literal["auto", "float32", "bfloat16", "float16"]
 DecodeErrors = Literal["strict", "replace"]
-
-
-def setting(
-    default: Any,
-    help: str,
-    *,
-    min: float | None = None,
-    max: float | None = None,
-    above: float | None = None,
-    below: float | None = None,
-    choices: Collection[str] | None = None,
-) -> Any:
-    """Declare a field with its default, its help text and its range.
-
-    ``min`` and ``max`` belong to the range, ``above`` and ``below`` do not. ``choices`` are the
-    names that a text may be; those of a registry grow with it.
-    """
-    bounds = {"min": min, "max": max, "above": above, "below": below}
-    metadata = {"help": help, "bounds": bounds}
-    return field(default=default, metadata=metadata | ({"choices": choices} if choices else {}))
-
-
-def flag(name: str) -> str:
-    """Return the command-line flag of a field: ``n_layer`` is ``--n-layer``."""
-    return "--" + name.replace("_", "-")
-
-
-def parse_duration(text: str | float) -> float:
-    """Read ``90``, ``90s``, ``20m`` or ``1.5h`` as seconds. Raises UsageError for anything else."""
-    units = {"s": 1.0, "m": 60.0, "h": 3600.0}
-    number, unit = str(text).strip().lower(), 1.0
-    if number[-1:] in units:
-        number, unit = number[:-1], units[number[-1]]
-    try:
-        return float(number) * unit
-    except ValueError:
-        raise UsageError(f"invalid --time {text}", "write 90s, 20m or 1.5h") from None
-
-
-def parse_interval(text: str) -> tuple[int, float]:
-    """Read how often to save: ``500`` is (500, 0.0), in steps, and ``5m`` (0, 300.0), in seconds.
-
-    Raises UsageError for anything else.
-    """
-    if text.strip().isdecimal():
-        return int(text), 0.0
-    with suppress(UsageError):
-        seconds = parse_duration(text)
-        if 0 <= seconds < math.inf:
-            return 0, seconds
-    raise UsageError(f"invalid --save-every {text}", "write steps (500) or a time (30s, 5m)")
-
-
-def check_ranges(config: Any) -> None:
-    """Check each number and each choice against what its field declares."""
-    types = get_type_hints(type(config))
-    for f in fields(config):
-        value = getattr(config, f.name)
-        literal = get_args(types[f.name]) if get_origin(types[f.name]) is Literal else None
-        choices = f.metadata.get("choices", literal)
-        if choices is not None and value not in choices:
-            near = difflib.get_close_matches(str(value), map(str, choices), n=1)
-            names = ", ".join(map(str, choices))
-            hint = f"did you mean {near[0]}?" if near else f"choose one of: {names}"
-            raise UsageError(f"unknown {flag(f.name)} {value}", hint)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            continue
-        bounds = {k: v for k, v in f.metadata.get("bounds", {}).items() if v is not None}
-        finite = math.isfinite(value) if isinstance(value, float) else abs(value) < 2**63
-        inside = finite and (
-            value >= bounds.get("min", -math.inf)
-            and value <= bounds.get("max", math.inf)
-            and value > bounds.get("above", -math.inf)
-            and value < bounds.get("below", math.inf)
-        )
-        if not inside:
-            words = {"min": "at least", "max": "at most", "above": "above", "below": "below"}
-            must = " and ".join(f"{words[k]} {v:g}" for k, v in bounds.items())
-            if not finite or not must:
-                must = f"a finite number{must and ', '}{must}"
-            raise UsageError(f"{flag(f.name)} {value} is out of range", f"it must be {must}")
+Backend = Literal["auto", "nccl", "gloo"]
 
 
 @dataclass(frozen=True)
@@ -153,16 +71,21 @@ class ModelConfig:
             )
 
 
+LARGEST_RATE = 1e30
+"""The largest rate for which an update of float32 can be computed; no run survives it."""
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """How to train: budget, batches, optimizer, evaluation and machine."""
 
-    max_iters: int = setting(1500, "Optimizer steps in the whole run.", min=0)
+    max_iters: int = setting(1500, "Optimizer steps in the whole run.", min=0, max=MOST)
     time: float = setting(
         0.0,
         "Wall-clock budget instead of --max-iters (90s, 20m, 1.5h): model, batch and schedule "
         "are fitted to it; 0 is none.",
         min=0,
+        max=LONGEST,
     )
     seed: int = setting(1337, "Seed of parameters, batches and dropout.", min=0, max=2**63 - 1)
     batch_size: int = setting(8, "Sequences per micro-batch.", min=1, max=2**20)
@@ -172,37 +95,52 @@ class TrainConfig:
 
     optimizer: Optimizer = setting("muon", "adamw, or muon (matrices by Muon, the rest by AdamW).")
     learning_rate: float = setting(
-        0.011, "Peak learning rate; chosen automatically for optimizer, width and batch.", above=0
+        0.011,
+        "Peak learning rate; chosen automatically for optimizer, width and batch.",
+        above=0,
+        max=LARGEST_RATE,
     )
-    min_lr: float = setting(0.0, "Learning rate at the end of the decay.", min=0)
+    min_lr: float = setting(0.0, "Learning rate at the end of the decay.", min=0, max=LARGEST_RATE)
     decay_lr: bool = setting(True, "Decay the learning rate.")
     schedule: Schedule = setting("linear", "Shape of the decay: cosine, linear or wsd.")
-    warmup_iters: int = setting(10, "Steps of linear warmup.", min=0)
-    lr_decay_iters: int = setting(0, "Steps until --min-lr; 0 is --max-iters.", min=0)
-    weight_decay: float = setting(0.1, "Decay of matrices; gains and biases have none.", min=0)
+    warmup_iters: int = setting(10, "Steps of linear warmup.", min=0, max=MOST)
+    lr_decay_iters: int = setting(0, "Steps until --min-lr; 0 is --max-iters.", min=0, max=MOST)
+    weight_decay: float = setting(
+        0.1, "Decay of matrices; gains and biases have none.", min=0, max=1000
+    )
     beta1: float = setting(0.9, "AdamW's first moment.", min=0, below=1)
     beta2: float = setting(0.95, "AdamW's second moment.", min=0, below=1)
-    grad_clip: float = setting(1.0, "Clip the gradient's norm; 0 is off.", min=0)
+    grad_clip: float = setting(1.0, "Clip the gradient's norm; 0 is off.", min=0, max=1e30)
 
-    eval_interval: int = setting(0, "Steps between evaluations; 0 is ten in a run.", min=0)
+    eval_interval: int = setting(
+        0, "Steps between evaluations; 0 is ten in a run.", min=0, max=MOST
+    )
     eval_tokens: int = setting(
-        16_384, "Tokens per evaluation, always the same ones; 0 is all of val.bin.", min=0
+        16_384,
+        "Tokens per evaluation, always the same ones; 0 is all of val.bin.",
+        min=0,
+        max=MOST,
     )
     eval_iters: int | None = setting(
-        None, "The same in batches, as nanoGPT counts; 0 is all of val.bin.", min=0
+        None, "The same in batches, as nanoGPT counts; 0 is all of val.bin.", min=0, max=MOST
     )
     eval_only: bool = setting(False, "Evaluate once and stop.")
-    log_interval: int = setting(10, "Steps between lines of metrics.jsonl.", min=1)
+    log_interval: int = setting(10, "Steps between lines of metrics.jsonl.", min=1, max=MOST)
     patience: int = setting(
-        0, "Stop after this many evaluations without a better one; 0 is never.", min=0
+        0, "Stop after this many evaluations without a better one; 0 is never.", min=0, max=MOST
     )
-    sample_tokens: int = setting(64, "Tokens of the sample at each evaluation; 0 is none.", min=0)
+    sample_tokens: int = setting(
+        64, "Tokens of the sample at each evaluation; 0 is none.", min=0, max=MOST
+    )
 
     save_every: str = setting(
         "1m", "How often last.pt is written: steps (500) or time (30s, 5m); 0 is at the end only."
     )
     keep: int = setting(
-        1, "How many of the newest states stay: beyond 1, also as step-N.pt beside last.pt.", min=1
+        1,
+        "How many of the newest states stay: beyond 1, also as step-N.pt beside last.pt.",
+        min=1,
+        max=MOST,
     )
     always_save_checkpoint: bool = setting(
         False, "Let ckpt.pt be the newest model instead of the best one."
@@ -211,7 +149,7 @@ class TrainConfig:
     device: str = setting("auto", "auto, cpu, mps, cuda or cuda:N.")
     dtype: DType = setting("auto", "Precision: auto, float32, bfloat16 or float16.")
     compile: bool | None = setting(None, "Use torch.compile; by default on cuda only.")
-    backend: str = setting("auto", "Process group under torchrun: auto, nccl or gloo.")
+    backend: Backend = setting("auto", "Process group under torchrun: auto, nccl or gloo.")
 
     def __post_init__(self) -> None:
         """Check that the numbers fit together."""
@@ -222,22 +160,20 @@ class TrainConfig:
                 f"--min-lr {self.min_lr:g} is above --learning-rate {self.learning_rate:g}",
                 f"try --min-lr {self.learning_rate / 10:g}",
             )
-        device = self.device.split(":")[0]
-        if device not in {"auto", "cpu", "mps", "cuda"}:
-            raise UsageError(
-                f"unknown --device {self.device}", "choose auto, cpu, mps, cuda or cuda:N"
-            )
+        check_device(self.device)
 
 
 @dataclass(frozen=True)
 class SampleConfig:
     """How the next token is drawn."""
 
-    temperature: float = setting(0.8, "Randomness; 0 always takes the likeliest token.", min=0)
-    top_k: int = setting(200, "Draw from the k likeliest tokens only.", min=1)
+    temperature: float = setting(
+        0.8, "Randomness; 0 always takes the likeliest token.", min=0, max=1e30
+    )
+    top_k: int = setting(200, "Draw from the k likeliest tokens only.", min=1, max=MOST)
     top_p: float = setting(1.0, "Draw from the likeliest tokens of this mass.", above=0, max=1)
     repeat_penalty: float = setting(1.0, "Divide the odds of tokens already said.", min=0.1, max=10)
-    max_tokens: int = setting(256, "Longest reply in tokens.", min=1)
+    max_tokens: int = setting(256, "Longest reply in tokens.", min=1, max=MOST)
     seed: int | None = setting(None, "Repeatable replies.", min=0, max=2**63 - 1)
 
     def __post_init__(self) -> None:
@@ -264,7 +200,7 @@ class PrepareConfig:
     errors: DecodeErrors = setting(
         "strict", "Bytes that are not UTF-8: strict (stop) or replace (by U+FFFD)."
     )
-    workers: int = setting(1, "Threads that tokenize.", min=1)
+    workers: int = setting(1, "Threads that tokenize.", min=1, max=1024)
     force: bool = setting(False, "Replace the dataset that is there.")
 
     def __post_init__(self) -> None:

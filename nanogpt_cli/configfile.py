@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nanogpt_cli.errors import UsageError
+from nanogpt_cli.files import open_regular
 
 _IGNORED = {"wandb_log", "wandb_project", "wandb_run_name"}
 """What nanoGPT's configurations set and nothing here reads."""
@@ -31,7 +32,7 @@ def read_config(path: Path, known: Iterable[str]) -> dict[str, Any]:
     cannot be read or names a setting that is not ``known``.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             data = file.read(_LARGEST + 1)
         text = data.decode("utf-8-sig")
     except OSError as error:

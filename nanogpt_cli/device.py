@@ -12,6 +12,7 @@ import torch
 
 from nanogpt_cli.config import DType
 from nanogpt_cli.errors import UsageError, is_out_of_memory
+from nanogpt_cli.setting import check_device
 
 
 def find_device(name: str = "auto") -> torch.device:
@@ -19,12 +20,11 @@ def find_device(name: str = "auto") -> torch.device:
 
     Raises UsageError where the machine has no such device.
     """
+    check_device(name)
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     if name == "auto":
         return torch.device("cuda" if cuda else "mps" if mps else "cpu")
     kind, _, index = name.partition(":")
-    if kind not in {"cpu", "cuda", "mps"} or (index and not index.isdigit()):
-        raise UsageError(f"unknown --device {name}", "choose auto, cpu, mps, cuda or cuda:N")
     if (kind == "cuda" and not cuda) or (kind == "mps" and not mps):
         raise UsageError(f"--device {name}: this machine has no {kind}", "use --device auto")
     if kind == "cuda" and index and int(index) >= torch.cuda.device_count():

@@ -4,12 +4,15 @@
     |-- UsageError          2   a flag or a combination of flags that cannot work
     |-- DataError           3   unusable text, dataset or log
     |-- CheckpointError     4   unusable checkpoint
+    |   `-- UnreadableError 4   one that may be sound: no permission, or a newer version's
     |-- MachineError        5   disk full, read-only, out of memory
     `-- DivergedError       6   the loss is nan or infinite
 
 Running out of memory counts as a MachineError whatever exception reports it; see
 ``is_out_of_memory``. Any other exception is a bug and keeps its traceback.
 """
+
+import errno
 
 
 class NanoGPTError(Exception):
@@ -41,6 +44,13 @@ class CheckpointError(NanoGPTError):
     exit_code = 4
 
 
+class UnreadableError(CheckpointError):
+    """A checkpoint that may be sound, but cannot be read here: no permission, a newer version's.
+
+    It must not be replaced, and no older one be used in its place.
+    """
+
+
 class MachineError(NanoGPTError):
     """The disk or the machine: full, read-only, out of memory."""
 
@@ -54,9 +64,36 @@ class DivergedError(NanoGPTError):
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory ran out: Python's, a device's, or that of torch's allocator on a CPU."""
+    """Whether memory ran out: Python's, a device's, torch's on a CPU, or that for a library."""
     text = str(error).lower()
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError)
-        and ("out of memory" in text or "can't allocate memory" in text)
+    return (
+        isinstance(error, MemoryError)
+        or (isinstance(error, OSError) and error.errno == errno.ENOMEM)
+        or (
+            isinstance(error, RuntimeError | ImportError)
+            and any(said in text for said in _NO_MEMORY)
+        )
     )
+
+
+_NO_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "failed to map segment from shared object",
+)
+
+
+def raise_unrelated(error: BaseException) -> None:
+    """Raise what an exception hides, where that says nothing about the data that was read.
+
+    torch and codecs turn an interrupt, or memory that ran out, into errors of their own. To be
+    called before such an error is taken for a fault of a file.
+    """
+    hidden: BaseException | None = error
+    while hidden:
+        if not isinstance(hidden, Exception):
+            raise hidden
+        if is_out_of_memory(hidden):
+            raise MemoryError("out of memory") from hidden
+        hidden = hidden.__cause__ or hidden.__context__

@@ -6,17 +6,21 @@ Does not know what is in them.
 import errno
 import mmap
 import os
+import secrets
 import shutil
 import stat
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, cast
 
-from nanogpt_cli.errors import MachineError
+from nanogpt_cli.errors import MachineError, UsageError
 
 TEMPORARY = ".tmp-nanogpt"
 """How the names of unfinished files and folders end."""
+_HELD = ".lock"
+"""What follows the name of an unfinished file or folder in that of its lock."""
 
 
 @contextmanager
@@ -25,22 +29,96 @@ def atomic_write(path: Path, large: bool = False) -> Iterator[IO[bytes]]:
 
     Raises MachineError where the disk is full, read-only or broken; ``path`` is then as it was.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}{TEMPORARY}")
     with machine_errors(path):
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            sweep(path.parent, path.name)
-            # never through a link that someone placed there
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with unfinished(path.parent) as temporary:
             with LargeFile(temporary) if large else temporary.open("xb") as file:
+                with suppress(OSError):  # there is none yet, or the file system has no modes
+                    shutil.copymode(path, temporary)
                 yield cast(IO[bytes], file)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
             sync_folder(path.parent)
-        except BaseException:
-            with suppress(OSError):
-                temporary.unlink()
-            raise
+
+
+@contextmanager
+def unfinished(folder: Path) -> Iterator[Path]:
+    """Yield a new name in ``folder`` for a file or a folder, and remove what has it in the end.
+
+    Whoever holds the lock beside it works on it; ``sweep``, which is called first, removes what
+    nobody holds. Raises OSError where the folder cannot be written.
+    """
+    sweep(folder)
+    while True:
+        path = folder / f".{secrets.token_hex(6)}{TEMPORARY}"
+        lock = path.with_name(path.name + _HELD)
+        descriptor = os.open(lock, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+        if _hold(descriptor):
+            break
+        os.close(descriptor)
+    try:
+        yield path
+    finally:
+        _remove(path)
+        with suppress(OSError):  # nothing was written to it
+            os.close(descriptor)  # before it goes, because Windows removes no open file
+        _remove(lock)
+
+
+def sweep(folder: Path) -> None:
+    """Remove the unfinished files and folders in ``folder`` that nobody works on any more.
+
+    What a process holds stays, in whatever container or on whatever host it runs. Where the file
+    system has no locks, all stays.
+    """
+    for found in [*folder.glob(f".*{TEMPORARY}"), *folder.glob(f".*{TEMPORARY}{_HELD}")]:
+        path = found.with_name(found.name.removesuffix(_HELD))
+        with suppress(OSError), _taken_over(path.with_name(path.name + _HELD)):
+            _remove(path)
+
+
+@contextmanager
+def _taken_over(lock: Path) -> Iterator[None]:
+    """Hold a lock that nobody holds, and remove it. Raises OSError where somebody holds it."""
+    if sys.platform == "win32" or not os.path.lexists(lock):  # it is always the last to be removed
+        lock.unlink(missing_ok=True)  # fails on Windows while somebody has it open
+        yield
+        return
+    descriptor = os.open(lock, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+    try:
+        _lock(descriptor)
+        yield
+        lock.unlink()  # while it is held: who is about to hold it then sees that it is gone
+    finally:
+        os.close(descriptor)
+
+
+def _hold(descriptor: int) -> bool:
+    """Lock a new file; False where ``sweep`` came between its creation and this."""
+    try:
+        _lock(descriptor)
+    except BlockingIOError:
+        return False
+    except OSError:  # the file system has no locks, and nothing is swept
+        return True
+    return sys.platform == "win32" or os.fstat(descriptor).st_nlink > 0
+
+
+def _lock(descriptor: int) -> None:
+    """Lock a file until it is closed. Raises BlockingIOError where another process has it."""
+    if sys.platform != "win32":  # there, a file that is open cannot be removed
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, a link or a folder if it is there and can be removed."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:  # among others, because it is a folder
+        shutil.rmtree(path, ignore_errors=True)
 
 
 class LargeFile:
@@ -116,6 +194,27 @@ class LargeFile:
             self._direct = 0
 
 
+def check_replaceable(
+    path: Path, is_ours: Callable[[Path], bool], sources: Iterable[Path], force: bool
+) -> None:
+    """Raise UsageError where something else than ``is_ours`` would be lost by writing ``path``.
+
+    ``force`` replaces any regular file but the ``sources`` of what is written; a folder or a device
+    is never replaced.
+    """
+    if not path.exists():
+        return
+    if any(source.exists() and path.samefile(source) for source in sources):
+        raise UsageError(f"{path} is the source itself", "name another file to write")
+    if not path.is_file():
+        raise UsageError(f"{path} is not a regular file", "name another file to write")
+    if not (force or path.stat().st_size == 0 or is_ours(path)):
+        raise UsageError(
+            f"{path} already exists and holds something else",
+            "name another file to write, or replace it with --force",
+        )
+
+
 def keep_copy(path: Path, copy: Path) -> None:
     """Add a second name to a file, or a copy where the file system has no links."""
     try:
@@ -124,6 +223,8 @@ def keep_copy(path: Path, copy: Path) -> None:
         raise
     except OSError:
         with path.open("rb") as source, atomic_write(copy) as target:
+            with suppress(OSError):  # the file system has no modes
+                shutil.copymode(path, target.name)
             shutil.copyfileobj(source, target)
 
 
@@ -133,6 +234,31 @@ def identity(path: Path) -> object:
         found = path.stat()
         return found.st_ino, found.st_size, found.st_mtime_ns
     return None
+
+
+def is_open_as(descriptor: int, path: Path) -> bool:
+    """Whether ``path`` is the file or folder that is open under a descriptor."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except OSError:
+        return False
+
+
+def path_of(descriptor: int) -> Path | None:
+    """Return where an open file or folder is now, whatever it was renamed to.
+
+    None where it is gone, and where the system does not tell: Linux and macOS do.
+    """
+    try:
+        import fcntl
+
+        if command := getattr(fcntl, "F_GETPATH", 0):
+            found = os.fsdecode(fcntl.fcntl(descriptor, command, bytes(1024)).rstrip(b"\0"))
+        else:
+            found = os.readlink(f"/proc/self/fd/{descriptor}")
+    except (ImportError, OSError):
+        return None
+    return path if is_open_as(descriptor, path := Path(found)) else None
 
 
 def open_regular(path: Path) -> IO[bytes]:
@@ -171,30 +297,6 @@ def sync_folder(folder: Path) -> None:
             raise
 
 
-def sweep(folder: Path, name: str = "") -> None:
-    """Remove temporary files of killed processes from ``folder``, all of them or those of one name.
-
-    Those of a running process stay.
-    """
-    for stale in folder.glob(f".*{TEMPORARY}"):
-        if stale.name.startswith(f".{name}") and not _is_another_process(stale.name.split(".")[-2]):
-            if stale.is_dir() and not stale.is_symlink():
-                shutil.rmtree(stale, ignore_errors=True)
-            else:
-                with suppress(OSError):
-                    stale.unlink()
-
-
-def _is_another_process(number: str) -> bool:
-    """Whether another process has this number; after a container restarts it may be our own."""
-    import psutil
-
-    try:
-        return int(number) != os.getpid() and psutil.pid_exists(int(number))
-    except (ValueError, OverflowError):
-        return False
-
-
 @contextmanager
 def machine_errors(path: Path) -> Iterator[None]:
     """Turn the operating system's errors on ``path`` into a MachineError with a hint."""
@@ -207,6 +309,7 @@ def machine_errors(path: Path) -> Iterator[None]:
         errno.ENOTDIR: "a part of that path is a file; choose another folder",
         errno.ELOOP: "it is a link to another file; remove the link",
         errno.EEXIST: "a file has that name; choose another folder",
+        errno.ENAMETOOLONG: "choose a shorter name with --out, --out-dir or -o",
         errno.EFBIG: "the system limits the size of files here (ulimit -f)",
     }
     try:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from nanogpt_cli.errors import raise_unrelated
+
 
 class NotPlainError(ValueError):
     """The pickle holds something other than plain data, or is corrupt."""
@@ -49,19 +51,22 @@ _KEYS = (str, bytes, int, float, type(None))
 """What may be a key. Tuples may not: hashing nested ones can be made to take for ever."""
 _LONGEST_NUMBER = 1000
 """Bits; a float overflows beyond, and Python then refuses to print the number."""
+_DEEPEST = 100
+"""Containers within containers; deeper ones exhaust Python's stack when they are walked through."""
 
 
 def load_plain(data: bytes | io.BytesIO, names: Names | None = None) -> Any:
     """Return the plain data (dict, list, tuple, str, bytes, numbers, None) of a pickle.
 
     A stream is left where the pickle ends. Raises NotPlainError for anything that is neither plain
-    nor among the ``names``, without having run any of it.
+    nor among the ``names``, without having run any of it; an OSError of ``names.outside`` passes.
     """
     try:
         return _Machine(names or Names()).run(data)
-    except NotPlainError:
+    except (NotPlainError, OSError):  # the latter from reading what lies outside of the pickle
         raise
     except Exception as error:  # bytes can fail to be a pickle in many ways
+        raise_unrelated(error)
         raise NotPlainError("it is corrupt") from error
 
 
@@ -73,6 +78,9 @@ class _Machine:
         self.stack: list[Any] = []
         self._below: list[list[Any]] = []  # the stacks that marks have set aside
         self._memo: dict[Any, Any] = {}
+        # by id; the containers are kept, so that no other can get the same id
+        self._depths: dict[int, tuple[Any, int]] = {}
+        self._inside: dict[int, Any] = {}  # those that lie in others
 
     def run(self, data: bytes | io.BytesIO) -> Any:
         """Return what the pickle builds."""
@@ -122,7 +130,8 @@ class _Machine:
                 items = self._since_mark()
                 self.stack.append(tuple(items))
             case "TUPLE1" | "TUPLE2" | "TUPLE3":
-                self.stack.append(tuple(self._take(int(name[-1]))))
+                items = self._take(int(name[-1]))
+                self.stack.append(tuple(items))
             case "SETITEM" | "SETITEMS":
                 items = self._take(2) if name == "SETITEM" else self._since_mark()
                 _set_items(self.stack[-1], items)
@@ -131,7 +140,24 @@ class _Machine:
                 self.stack[-1].extend(items)
             case _:
                 return False
+        if items:
+            self._note(items, self.stack[-1])
         return True
+
+    def _note(self, items: list[Any], holder: Any) -> None:
+        """Note what lies in a container. Raises NotPlainError where that is too deep.
+
+        A container may not be filled once it lies in another, which no pickler does: its depth is
+        known by then, and nothing can lie in itself.
+        """
+        _, depth = self._depths.get(id(holder), (holder, 0))
+        for item in items:
+            if isinstance(item, dict | list | tuple):
+                self._inside[id(item)] = item
+                depth = max(depth, 1 + self._depths.get(id(item), (item, 0))[1])
+        if depth > _DEEPEST or id(holder) in self._inside:
+            raise NotPlainError("it is nested too deeply")
+        self._depths[id(holder)] = holder, depth
 
     def _refer(self, name: str, argument: Any) -> None:
         """Execute an opcode that names something outside. Raises ForeignError for the unknown."""

@@ -1,12 +1,14 @@
 """Where runs and datasets are stored, and how a name typed by the user finds them. No torch."""
 
 import difflib
+import os
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from nanogpt_cli.errors import CheckpointError, DataError
 from nanogpt_cli.files import TEMPORARY
+from nanogpt_cli.text import shell_word
 
 RUNS, DATASETS = Path("out"), Path("data")
 BEST, LAST, METRICS = "ckpt.pt", "last.pt", "metrics.jsonl"
@@ -14,6 +16,10 @@ COMMITTED = ".new-dataset"
 """The folder inside a dataset's folder from which its new files are moved, one by one."""
 LOCK = ".lock"
 """Held by the run that trains in a folder, or by the ``prepare`` that replaces a dataset in it."""
+
+
+_SHOWN = 300
+"""Characters of a name that are shown."""
 
 
 def step_file(step: int) -> str:
@@ -30,14 +36,19 @@ def step_files(folder: Path) -> list[Path]:
 def saved_states(folder: Path) -> list[Path]:
     """List the states a run can be resumed from, the newest first, and its best model last."""
     places = (folder / LAST, *step_files(folder), folder / BEST)
-    return [path for path in places if path.is_file()]
+    return [path for path in places if _is_there(path)]
+
+
+def _is_there(file: Path) -> bool:
+    """Whether a file has this name, also one that cannot be read; reading it will say so."""
+    return os.path.lexists(file) and not file.is_dir()
 
 
 def newest(files: Iterable[Path]) -> Path | None:
     """Return the file modified last; None where there is none."""
     dated = []
     for path in files:
-        with suppress(FileNotFoundError):  # a run that starts over removes its old log
+        with suppress(OSError):  # a run that starts over removes its old log
             dated.append((path.stat().st_mtime, path))
     return max(dated)[1] if dated else None
 
@@ -69,9 +80,9 @@ def find_run(name: str | None = None) -> Path:
     known = [str(folder.relative_to(RUNS)) for folder in run_folders()]
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     if near:
-        hint = f"did you mean {near[0]}?"
+        hint = f"did you mean {shell_word(near[0])}?"
     elif known:
-        hint = f"known runs: {', '.join(known[:8])}"
+        hint = f"known runs: {', '.join(map(shell_word, known[:8]))}"
     else:
         hint = "train one: nanogpt train, or name a checkpoint file"
     raise CheckpointError(f"no run, folder or file is called {name}", hint)
@@ -79,8 +90,9 @@ def find_run(name: str | None = None) -> Path:
 
 def _find_folder(name: str, root: Path, files: Iterable[str]) -> Path | None:
     """Find a folder by path or by name under ``root``, preferring one that contains ``files``."""
-    folders = [folder for folder in (Path(name), root / name) if folder.is_dir()]
-    filled = (f for f in folders if any((f / file).is_file() for file in files))
+    # which, unlike Path's, take a name that no file can have for one that none has
+    folders = [folder for folder in (Path(name), root / name) if os.path.isdir(folder)]
+    filled = (f for f in folders if any(os.path.isfile(f / file) for file in files))
     return next(filled, folders[0] if folders else None)
 
 
@@ -92,23 +104,23 @@ def find_checkpoint(name: str | None = None, *, last: bool = False) -> Path:
     """
     if name is not None:
         for file in (Path(name), RUNS / name):
-            if file.is_file():
+            if _is_there(file):
                 return file
-        if name.endswith(".pt"):
+        if name.endswith(".pt") and _find_folder(name, RUNS, ()) is None:
             raise CheckpointError(f"there is no file {name}", "check the path")
     saved = newest(run_files(names=(BEST, LAST))) if name is None else None
     folder = saved.parent if saved else find_run(name)
     for file in saved_states(folder) if last else (folder / BEST, folder / LAST):
-        if file.is_file():
+        if _is_there(file):
             return file
-    if not last and (folder / "config.json").is_file():
+    if not last and (folder / "config.json").exists():
         return folder
-    others = sorted(folder.glob("*.pt"))
+    others = sorted(path for path in folder.glob("*.pt") if path.is_file())
     if len(others) == 1:
         return others[0]
     found = [path for path in run_folders(folder) if path != folder] or others
     if found:
-        hint = f"name one of them: {', '.join(str(path) for path in found[:8])}"
+        hint = f"name one of them: {', '.join(map(shell_word, found[:8]))}"
     elif (folder / METRICS).is_file():
         hint = "the run has saved nothing yet: wait for the first evaluation"
     else:
@@ -130,9 +142,10 @@ def find_dataset(name: str | None = None) -> Path:
     if name is not None:
         folder = _find_folder(name, DATASETS, ("train.bin", f"{COMMITTED}/train.bin"))
         if folder is None:
+            name = name if len(name) <= _SHOWN else f"{name[:_SHOWN]} ..."
+            prepare = f"nanogpt prepare YOUR.txt --out {shell_word(name)}"
             raise DataError(
-                f"there is no dataset {name}",
-                f"prepare it: nanogpt prepare YOUR.txt --out {name}, or name another dataset",
+                f"there is no dataset {name}", f"prepare it: {prepare}, or name another dataset"
             )
         return folder
     found = DATASETS.rglob("train.bin")
@@ -151,4 +164,10 @@ def dataset_file(folder: Path, name: str) -> Path:
     So a reader of a folder whose replacement was cut short gets all of the new dataset.
     """
     new = folder / COMMITTED / name
-    return new if new.exists() else folder / name
+    return new if has_committed(folder) and new.exists() else folder / name
+
+
+def has_committed(folder: Path) -> bool:
+    """Whether new files wait in ``folder`` to be moved; a link to another folder is none."""
+    committed = folder / COMMITTED
+    return os.path.isdir(committed) and not os.path.islink(committed)

@@ -9,7 +9,6 @@ TINY = ["--n-layer=1", "--n-head=2", "--n-embd=16", "--block-size=16", "--batch-
 
 def executable(*args, **kwargs):
     """Start the real program."""
-    kwargs = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, **kwargs}
-    return subprocess.Popen(
-        [sys.executable, "-m", "nanogpt_cli", *args], stderr=subprocess.PIPE, text=True, **kwargs
-    )
+    pipe = subprocess.PIPE
+    kwargs = {"stdin": subprocess.DEVNULL, "stdout": pipe, "stderr": pipe, **kwargs}
+    return subprocess.Popen([sys.executable, "-m", "nanogpt_cli", *args], text=True, **kwargs)

@@ -55,7 +55,7 @@ def documents(split: str) -> list[str]:
 
 def leftovers() -> list[str]:
     """Return the temporary files and folders that are left."""
-    return [str(p) for p in Path().rglob("*tmp-nanogpt*")]
+    return sorted(str(p) for p in Path().rglob("*tmp-nanogpt*"))
 
 
 def write(name: str, content: str | bytes) -> str:

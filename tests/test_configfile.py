@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nanogpt_cli.config import ModelConfig, TrainConfig, config_fields, parse_interval
+from nanogpt_cli.config import ModelConfig, TrainConfig, config_fields
 from nanogpt_cli.configfile import read_config
 from nanogpt_cli.errors import UsageError
+from nanogpt_cli.setting import parse_interval
 
 KNOWN = [*config_fields(ModelConfig, TrainConfig), "data_dir", "dataset", "out_dir", "init_from"]
 

@@ -58,11 +58,33 @@ def test_long_data_and_shared_data_come_back(protocol):
     assert got["again"][0] is got["again"][1]
 
 
-def test_a_list_in_itself_comes_back():
+def in_itself():
     data: list[object] = [1]
     data.append(data)
-    got = load_plain(pickle.dumps(data))
-    assert got[1] is got
+    return pickle.dumps(data)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        in_itself(),
+        b"]" * 300 + b"a" * 299 + b".",
+        b"]q\x00]q\x01h\x00ah\x00h\x01a.",
+        b"N" + 200 * b"\x85" + b".",
+    ],
+    ids=["in itself", "lists", "in each other", "tuples"],
+)
+def test_what_could_exhaust_the_stack_is_refused(data):
+    with pytest.raises(NotPlainError):
+        load_plain(data)
+
+
+def test_nesting_as_checkpoints_have_it_comes_back():
+    data = {"a": [({"b": ()}, [[]])] * 3}
+    for _ in range(90):
+        data = {"deeper": data}
+    for protocol in range(6):
+        assert load_plain(pickle.dumps(data, protocol)) == data
 
 
 class Runs:

@@ -1,9 +1,13 @@
 """Text of any origin is safe to encode and safe to show."""
 
+import os
+import subprocess
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nanogpt_cli.text import printable, valid_text, without_controls
+from nanogpt_cli.text import printable, shell_word, valid_text, without_controls
 
 
 def test_control_sequences_of_a_model_never_reach_the_terminal():
@@ -20,3 +24,31 @@ def test_unpaired_surrogates_become_replacement_characters():
     assert valid_text("a\ud800b") == "a\ufffdb"
     assert valid_text("\ud83d\ude00") == "\U0001f600"
     assert valid_text("plain") == "plain"
+
+
+NAMES = [
+    "plain", "a b", "-dash", "--help", "~", "$HOME", "it's", "a\\b", "new\nline", "",
+    "\x1b[31m'\\7", "\u202eabc1", "名前", "\u200b名", "\udcff7", os.fsdecode(b"\xc3\xa9\xff"),
+    "*", "a=b", "!x", "#",
+]  # fmt: skip
+
+
+@pytest.mark.skipif(os.name == "nt", reason="quotes for a POSIX shell")
+def test_a_name_as_it_is_typed_is_that_name():
+    typed = [shell_word(name) for name in NAMES]
+    assert all(word.isprintable() for word in typed)
+    said = subprocess.run(
+        ["bash", "-c", f"printf '%s\\0' {' '.join(typed)}"], capture_output=True, check=True
+    )
+    meant = [f"./{name}" if name.startswith("-") else name for name in NAMES]
+    assert [os.fsdecode(word) for word in said.stdout.split(b"\0")[:-1]] == meant
+
+
+@given(st.text(st.characters()))
+def test_any_name_can_be_shown_as_it_is_typed(name):
+    assert shell_word(name).isprintable()
+    shell_word(name).encode()
+
+
+def test_half_a_character_of_an_untrusted_name_is_shown():
+    assert shell_word("\ud800") == r"$'\355\240\200'"

@@ -5,6 +5,7 @@ checked, and given a tokenizer. This module writes nothing.
 """
 
 import math
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -125,7 +126,7 @@ def attach_tokenizer(
             )
     elif data_dir is not None:
         tokenizer = _dataset_tokenizer(data_dir)
-    elif isinstance(folder, str) and (Path(folder) / "meta.pkl").is_file():
+    elif isinstance(folder, str) and os.path.isfile(Path(folder) / "meta.pkl"):
         tokenizer = nanogpt_tokenizer(Path(folder))
     elif vocab_size >= 50257:
         tokenizer = default_gpt2()

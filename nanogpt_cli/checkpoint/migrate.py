@@ -17,8 +17,8 @@ from nanogpt_cli.checkpoint.load import attach_tokenizer, load_checkpoint, read_
 from nanogpt_cli.checkpoint.migrations import Changes
 from nanogpt_cli.checkpoint.proof import largest_difference, same_content
 from nanogpt_cli.checkpoint.schema import RELATIVE, Checkpoint
-from nanogpt_cli.errors import CheckpointError, NanoGPTError, UsageError
-from nanogpt_cli.files import identity, keep_copy
+from nanogpt_cli.errors import CheckpointError, NanoGPTError, UnreadableError, UsageError
+from nanogpt_cli.files import check_replaceable, identity, keep_copy
 from nanogpt_cli.runs import LOCK
 
 
@@ -75,7 +75,7 @@ def migrate(
     kept = len(after.model.keys() & before.model.keys())
     result = MigrationResult(old, target, changes, kept, after.config.pos_embd, kind)
     if keep_as is None:
-        if _is_there(target, after, force):
+        if _is_there(target, after, old, force):
             return result
         with _no_run_in(target.parent):
             after.save(target)
@@ -114,30 +114,25 @@ def _places(old: Path, output: Path | None) -> tuple[Path, Path | None]:
     if not old.is_file():
         raise CheckpointError(f"there is no file {old}", "check the path")
     if output is not None:
-        if output.is_dir():
-            raise UsageError(f"{output} is a folder", "name a file with -o")
-        if output.exists() and output.samefile(old):
-            raise UsageError(f"{output} is the checkpoint to migrate", "name another file with -o")
         return output, None
     if old.stem.endswith("_original"):
         return old.with_name(old.stem.removesuffix("_original") + old.suffix), None
     return old, old.with_name(f"{old.stem}_original{old.suffix}")
 
 
-def _is_there(target: Path, after: Checkpoint, force: bool) -> bool:
+def _is_there(target: Path, after: Checkpoint, old: Path, force: bool) -> bool:
     """Whether ``target`` is this very model. Raises UsageError where it is something else."""
-    if force or not target.exists():
-        return False
-    try:
-        same = same_content(load_checkpoint(target), after)
-    except NanoGPTError:
-        same = False
-    if not same:
-        raise UsageError(
-            f"{target} already exists and holds something else",
-            "name another file with -o, or replace it with --force",
-        )
-    return True
+
+    def is_same(path: Path) -> bool:
+        try:
+            return same_content(load_checkpoint(path), after)
+        except UnreadableError:
+            raise
+        except NanoGPTError:
+            return False
+
+    check_replaceable(target, is_same, [old], force)
+    return not force and target.exists() and target.stat().st_size > 0
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from nanogpt_cli.checkpoint.schema import FORMAT, HEAD, RELATIVE, VERSION, WPE, 
 from nanogpt_cli.checkpoint.torchfile import CORRUPT_HINT
 from nanogpt_cli.config import NANOGPT_DEFAULTS, ModelConfig, TrainConfig
 from nanogpt_cli.dialogue import ChatFormat
-from nanogpt_cli.errors import CheckpointError
+from nanogpt_cli.errors import CheckpointError, raise_unrelated
 
 Kind = Literal["renamed", "added", "dropped"]
 
@@ -220,6 +220,7 @@ def apply_migrations(content: Content, path: Path) -> tuple[Content, Changes]:
             ArithmeticError,
             RuntimeError,
         ) as error:
+            raise_unrelated(error)
             raise CheckpointError(
                 f"{path} is corrupt, or not a GPT checkpoint", CORRUPT_HINT
             ) from error

@@ -6,6 +6,7 @@ more line of ``FIELDS`` or ``TRAINING_FIELDS``. This module does not know how a 
 earlier formats looked like, or which weights a configuration asks for.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -17,7 +18,8 @@ from torch import Tensor
 from nanogpt_cli.checkpoint import torchfile
 from nanogpt_cli.checkpoint.torchfile import CORRUPT_HINT
 from nanogpt_cli.config import ModelConfig
-from nanogpt_cli.errors import CheckpointError, NanoGPTError
+from nanogpt_cli.errors import CheckpointError, NanoGPTError, UnreadableError
+from nanogpt_cli.logs.metrics import LONGEST_RUN
 
 FORMAT, VERSION = "nanogpt", 2
 
@@ -34,6 +36,10 @@ LARGEST = 2**31
 """No model is as large as this in any direction."""
 LONGEST_NAME = 200
 """Characters in the name of a tensor; the table of changes is as wide as the longest."""
+LONGEST_TEXT = 4096
+"""Characters of a setting or a path, as long as systems allow."""
+MOST = 2**53
+"""No run counts that far; floats hold every integer up to there."""
 
 Content = dict[str, Any]
 """A checkpoint as a dictionary of tensors and plain types, as it is in a file."""
@@ -85,31 +91,81 @@ class Field:
         return isinstance(value, self.types) and not isinstance(value, bool) and self.valid(value)
 
 
+def _number(least: float, most: float = MOST, *types: type) -> Field:
+    """Return what a number from ``least`` to ``most`` may be, an integer unless others are named.
+
+    That leaves out nan, and what overflows when it is computed with or shown.
+    """
+    return Field(types or (int,), lambda value: least <= value <= most)
+
+
 def is_scalar(value: object) -> bool:
     """Whether a value is text, a number or None, which can be printed whatever it is."""
     return isinstance(value, str | int | float | NoneType)
 
 
 def _is_flat(value: dict[Any, Any]) -> bool:
-    """Whether a dictionary holds nothing nested, so that printing it is safe."""
-    return all(map(is_scalar, value.values()))
+    """Whether a dictionary holds nothing nested and nothing long, so that it can be shown."""
+    return all(
+        is_scalar(inner)
+        and not (isinstance(inner, str) and len(inner) > LONGEST_TEXT)
+        and not (isinstance(inner, int) and abs(inner) > 2**64)
+        for inner in value.values()
+    )
 
 
 def _describes_data(value: dict[Any, Any]) -> bool:
     return _is_flat(value) and isinstance(value.get("folder"), str | NoneType)
 
 
+def _describes_machine(value: dict[Any, Any]) -> bool:
+    return _is_flat(value) and all(len(str(inner)) <= LONGEST_NAME for inner in value.values())
+
+
+_SCALER: Mapping[str, Field] = {
+    "scale": _number(1e-300, 1e300, float, int),
+    "growth_factor": _number(1, 1e6, float, int),
+    "backoff_factor": _number(1e-6, 1, float, int),
+    "growth_interval": _number(1, 2**31 - 1),
+    "_growth_tracker": _number(0, 2**31 - 1),
+}
+"""All entries of torch's GradScaler."""
+
+_RECENT_STEP = (_number(0), _number(-1e100, 1e100, float, int), Field((float, int)))
+"""A step, its loss and the norm of its gradients, which may have been infinite."""
+
+
+def _is_scaler(value: dict[Any, Any] | None) -> bool:
+    return not value or (value.keys() == _SCALER.keys() and not _unusable(value, _SCALER))
+
+
+def _is_watch(value: dict[Any, Any]) -> bool:
+    """Whether these are the last steps of a run, as ``training.watch`` remembers them."""
+    recent = value.get("recent")
+    return (
+        isinstance(recent, list)
+        and len(recent) <= LONGEST_TEXT
+        and all(
+            isinstance(step, list | tuple)
+            and len(step) == len(_RECENT_STEP)
+            and all(part.accepts(inner) for part, inner in zip(_RECENT_STEP, step, strict=True))
+            for step in recent
+        )
+        and _number(0).accepts(value.get("skipped"))
+    )
+
+
 TRAINING_FIELDS: Mapping[str, Field] = {
-    "optimizers": Field((list,)),
-    "scaler": Field((dict, NoneType)),
-    "watch": Field((dict,)),
-    "machine": Field((dict,), _is_flat),
-    "tokens": Field((int,)),
-    "seconds": Field((float, int)),
-    "best_val_loss": Field((float, int)),
-    "evals_since_best": Field((int,)),
-    "evaluated_at": Field((int,)),
-    "evaluations": Field((int,)),
+    "optimizers": Field((list,)),  # their entries: see Optimizers.load_state_dict
+    "scaler": Field((dict, NoneType), _is_scaler),
+    "watch": Field((dict,), _is_watch),
+    "machine": Field((dict,), _describes_machine),
+    "tokens": _number(0, 2**63),
+    "seconds": _number(0, LONGEST_RUN, float, int),
+    "best_val_loss": _number(-1e300, math.inf, float, int),
+    "evals_since_best": _number(0),
+    "evaluated_at": _number(-1),
+    "evaluations": _number(0),
 }
 """The entries of ``training``, from which a run is resumed; each may be absent, and others
 are not looked at."""
@@ -120,7 +176,7 @@ FIELDS: Mapping[str, Field] = {
     "chat_format": Field((dict, NoneType)),
     "data": Field((dict,), _describes_data),
     "train_config": Field((dict,), _is_flat),
-    "step": Field((int,)),
+    "step": _number(0),
     "val_loss": Field((float, int, NoneType)),
     "training": Field((dict, NoneType)),
 }
@@ -135,7 +191,7 @@ def check_readable(content: Content, path: Path) -> None:
     version = content.get("version")
     newer = isinstance(version, int) and version > VERSION
     if content.get("format") == FORMAT and newer:
-        raise CheckpointError(f"{path} was made by a newer nanogpt", "update nanogpt")
+        raise UnreadableError(f"{path} was made by a newer nanogpt", "update nanogpt")
     model = content.get("model")
     if not isinstance(model, dict):
         raise CheckpointError(
@@ -175,8 +231,8 @@ def _model_config(settings: object, path: Path) -> ModelConfig:
         )
     defaults = asdict(ModelConfig())
     if unknown := [str(name) for name in settings if name not in defaults]:
-        raise CheckpointError(
-            f"{path} has settings that this version does not know: {', '.join(unknown)}",
+        raise UnreadableError(
+            f"{path} has settings that this version does not know: {', '.join(unknown)}"[:500],
             "update nanogpt",
         )
     for name, value in settings.items():

@@ -5,6 +5,7 @@ which ``read`` verifies. ``read`` returns any torch file's dictionary without ru
 be in it. What the dictionary means is the business of ``schema`` and ``migrations``.
 """
 
+import errno
 import io
 import os
 import re
@@ -17,8 +18,14 @@ from typing import IO, Any, cast
 import torch
 from torch import Tensor
 
-from nanogpt_cli.errors import CheckpointError, MachineError, is_out_of_memory
-from nanogpt_cli.files import atomic_write, machine_errors
+from nanogpt_cli.errors import (
+    CheckpointError,
+    MachineError,
+    UnreadableError,
+    is_out_of_memory,
+    raise_unrelated,
+)
+from nanogpt_cli.files import atomic_write, machine_errors, open_regular
 from nanogpt_cli.plainpickle import ForeignError, Maker, Names, NotPlainError, load_plain
 
 CORRUPT_HINT = "use another checkpoint, or a backup of this one"
@@ -65,18 +72,21 @@ class _CancellableFile:
 def read(path: Path) -> dict[str, Any]:
     """Return the dictionary in a torch file of any origin, on the CPU, without running its code.
 
-    Nothing in it takes more memory than the size of the file justifies. Raises CheckpointError for
-    what is not a checkpoint, is corrupt, or would run code.
+    Nothing in it takes more memory than the size of the file justifies, and each tensor is
+    contiguous and has memory of its own. Raises CheckpointError for what is not a checkpoint, is
+    corrupt, or would run code; UnreadableError where the system refuses to read it.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             start = file.read(64)
             if not start.strip(b"\0"):
                 raise CheckpointError(f"{path} is empty", CORRUPT_HINT)
             file.seek(0)
             content = (_read_zip if start.startswith(ZIP_MAGIC) else _read_legacy)(file)
     except OSError as error:
-        raise CheckpointError(f"cannot read {path}: {error.strerror}", "check the path") from error
+        if error.errno != errno.EINVAL or error.filename:  # not an offset that the file states
+            raise unreadable(path, error) from error
+        raise CheckpointError(f"{path} is corrupt: its offsets are wrong", CORRUPT_HINT) from error
     except ForeignError as error:
         raise CheckpointError(
             f"{path} holds more than tensors and plain data, and could run code: {error}",
@@ -85,6 +95,7 @@ def read(path: Path) -> dict[str, Any]:
     except CheckpointError:
         raise
     except Exception as error:  # bytes can fail to be a checkpoint in many ways
+        raise_unrelated(error)
         why = f": {error}" if isinstance(error, _CorruptError) else ""
         raise CheckpointError(
             f"{path} is corrupt, or not a checkpoint{why}", CORRUPT_HINT
@@ -96,12 +107,39 @@ def read(path: Path) -> dict[str, Any]:
     return content
 
 
+def unreadable(path: Path, error: OSError) -> UnreadableError:
+    """Return the error for a file that the system refuses to read; it may be sound.
+
+    Raises MemoryError where memory ran out.
+    """
+    raise_unrelated(error)
+    return UnreadableError(
+        f"cannot read {path}: {error.strerror}", "check the path and its permissions"
+    )
+
+
 ZIP_MAGIC, PICKLE_MAGIC = b"PK", b"\x80"
 """How the files of torch.save begin, since version 1.6 and before."""
 
 
 class _CorruptError(NotPlainError):
     """What is wrong with a torch file, to be shown to the user."""
+
+
+@dataclass
+class _Storage:
+    """The bytes (uint8) that a pickle calls a storage, and whether a tensor owns them already."""
+
+    content: Tensor
+    owned: bool = False
+
+
+@dataclass(frozen=True)
+class _TypedStorage:
+    """What a persistent id stands for; nothing but ``_Tensors`` can make a tensor of it."""
+
+    storage: _Storage
+    dtype: torch.dtype
 
 
 class _Tensors:
@@ -115,7 +153,7 @@ class _Tensors:
     def __init__(self, storage: Callable[[str, int], Tensor], size: int) -> None:
         self.storage = storage
         self.room = 2 * size  # bytes for all tensors together: those of a tied head count twice
-        self._known: dict[str, Tensor] = {}
+        self._known: dict[str, _Storage] = {}
 
     def names(self) -> Names:
         """Return the names that torch's pickles use, and what they stand for here."""
@@ -132,26 +170,35 @@ class _Tensors:
             self._stored,
         )
 
-    def _stored(self, identity: Any) -> Tensor:
-        """Return the whole storage of a persistent id as a flat tensor."""
+    def _stored(self, identity: Any) -> _TypedStorage:
+        """Return the whole storage of a persistent id."""
         kind, dtype, key, _, count, *view = identity
         if kind != "storage" or not isinstance(dtype, torch.dtype) or any(view):
             raise _CorruptError("a tensor is stored in an unknown way")
         if type(count) is not int or count < 0 or not isinstance(key, str):
             raise _CorruptError("a tensor has no storage")
         if key not in self._known:
-            self._known[key] = self.storage(key, count * dtype.itemsize)
-        if len(self._known[key]) != count * dtype.itemsize:
+            self._known[key] = _Storage(self.storage(key, count * dtype.itemsize))
+        if len(self._known[key].content) != count * dtype.itemsize:
             raise _CorruptError("a tensor is not as large as what is stored of it")
-        return self._known[key].view(dtype)
+        return _TypedStorage(self._known[key], dtype)
 
-    def _tensor(self, whole: Tensor, offset: int, size: Any, stride: Any, *_: Any) -> Tensor:
-        """Return a view of a storage; torch checks that it lies inside."""
-        tensor = whole.as_strided(size, stride, offset)
-        self.room -= tensor.numel() * tensor.itemsize
+    def _tensor(self, of: _TypedStorage, offset: int, size: Any, stride: Any, *_: Any) -> Tensor:
+        """Return what a view of a storage holds, contiguous and in memory of its own.
+
+        The first that covers its storage takes that memory; any other one is a copy, since kernels
+        that write to a tensor rely on its elements lying apart. torch checks that the view lies
+        inside of the storage.
+        """
+        whole = of.storage.content.view(of.dtype)
+        view = whole.as_strided(size, stride, offset)
+        self.room -= view.numel() * view.itemsize
         if self.room < 0:
             raise _CorruptError("its tensors claim more than the file holds")
-        return tensor
+        if of.storage.owned or view.numel() != len(whole) or not view.is_contiguous():
+            return view.clone(memory_format=torch.contiguous_format)
+        of.storage.owned = True
+        return whole.view(view.shape)
 
 
 _DTYPES = {
@@ -177,6 +224,8 @@ def _read_zip(file: IO[bytes]) -> object:
     try:
         opened = zipfile.ZipFile(file)
     except zipfile.BadZipFile as error:
+        if isinstance(error.__context__, OSError):  # perhaps the disk's
+            raise error.__context__ from error
         raise _CorruptError("it was cut off") from error
     with opened as archive:
         entries = {entry.filename: entry for entry in archive.infolist()}
@@ -210,25 +259,28 @@ def _read_legacy(file: IO[bytes]) -> object:
     """
     stream = io.BytesIO(file.read())
     size = stream.getbuffer().nbytes
-    storages: dict[str, Tensor] = {}
+    sizes: dict[str, int] = {}
     left = size
 
-    def storage(key: str, count: int) -> Tensor:
+    def measure(key: str, count: int) -> Tensor:
         nonlocal left
+        sizes[key] = count
         left -= count
         if left < 0:
             raise _CorruptError("its tensors claim more than the file holds")
-        storages[key] = torch.zeros(count, dtype=torch.uint8)
-        return storages[key]
+        return torch.empty(count, dtype=torch.uint8)
 
     magic, _, system = (load_plain(stream) for _ in range(3))
     if magic != 0x1950A86A20F9469CFC6C or system.get("little_endian") is not True:
         raise _CorruptError("it does not begin as torch's files do")
-    content = load_plain(stream, _Tensors(storage, size).names())
+    begin = stream.tell()
+    load_plain(stream, _Tensors(measure, size).names())  # the storages lie behind their tensors
+    storages: dict[str, Tensor] = {}
     for key in load_plain(stream):
         stream.read(8)  # the element count again
-        storages[key].copy_(_bytes(stream.read(len(storages[key]))))
-    return content
+        storages[key] = _bytes(stream.read(sizes[key]))
+    stream.seek(begin)
+    return load_plain(stream, _Tensors(lambda key, _: storages[key], size).names())
 
 
 def _bytes(data: bytes) -> Tensor:

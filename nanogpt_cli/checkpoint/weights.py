@@ -12,7 +12,7 @@ from torch import Tensor
 
 from nanogpt_cli.checkpoint.schema import Checkpoint
 from nanogpt_cli.checkpoint.torchfile import CORRUPT_HINT
-from nanogpt_cli.errors import CheckpointError
+from nanogpt_cli.errors import CheckpointError, raise_unrelated
 from nanogpt_cli.model.factory import make_model
 from nanogpt_cli.model.gpt import GPT
 
@@ -61,6 +61,7 @@ def _expected_shapes(checkpoint: Checkpoint, path: Path) -> dict[str, torch.Size
         with torch.device("meta"):
             return {name: p.shape for name, p in make_model(config).state_dict().items()}
     except RuntimeError as error:  # sizes that no tensor can have
+        raise_unrelated(error)
         raise CheckpointError(problem, CORRUPT_HINT) from error
 
 

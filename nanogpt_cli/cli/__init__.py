@@ -4,18 +4,17 @@ Only this package imports typer. A command parses its arguments, calls the libra
 result; torch and numpy are imported inside the commands, so that ``nanogpt --help`` is fast.
 """
 
-import contextlib
 import difflib
-import os
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from nanogpt_cli.cli import chat, evaluate, migrate_ckpt, plot_log, prepare, train, ui
+from nanogpt_cli.cli.interruption import Interruption
 from nanogpt_cli.cli.options import Command
+from nanogpt_cli.cli.streams import prepare_streams
 from nanogpt_cli.errors import MachineError, NanoGPTError, UsageError, is_out_of_memory
 from nanogpt_cli.version import __version__
 
@@ -73,45 +72,45 @@ def main() -> None:
 
 def run(args: list[str]) -> int:
     """Run one command line and return its exit code: 0, or as ``errors`` defines them."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:  # the shell closed it: <&- or >&-
-            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115
-    for stream in (sys.stdin, sys.stdout, sys.stderr):
-        with contextlib.suppress(AttributeError):  # a test's stream
-            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    interruption = Interruption()
     try:
-        code = app(args, prog_name="nanogpt", standalone_mode=False)
-        sys.stdout.flush()
-    except NanoGPTError as error:
-        ui.show_error(error)
-        return error.exit_code
-    except typer.TyperException as error:
-        return _usage_error(error)
-    except (typer.Abort, KeyboardInterrupt):
-        return 130
-    except BrokenPipeError:
-        return _leave_pipe()
-    except SystemExit as stop:
-        if isinstance(stop.__context__, BrokenPipeError):  # typer leaves with 1 there
-            return _leave_pipe()
-        raise
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        ui.show_error(MachineError("out of memory", _LESS_MEMORY))
-        return MachineError.exit_code
-    except OSError as error:
-        if error.filename is not None:
-            ui.show_error(
-                MachineError(
-                    f"cannot use {error.filename}: {error.strerror}",
-                    "check the name, the disk and its permissions",
-                )
-            )
-            return MachineError.exit_code
-        ui.show_error(MachineError(f"cannot write to stdout: {error.strerror}", "free some space"))
-        return _leave_pipe(MachineError.exit_code)
+        with interruption.listening():
+            prepare_streams()
+            code = app(args, prog_name="nanogpt", standalone_mode=False)
+            sys.stdout.flush()
+    except BaseException as error:
+        if interruption.received:
+            return 128 + interruption.received
+        return _explain(error)
     return code if isinstance(code, int) else 0
+
+
+def _explain(error: BaseException) -> int:
+    """Show an error, and return its exit code. One that is a bug is raised again."""
+    match error:
+        case NanoGPTError():
+            shown = error
+        case typer.TyperException():
+            return _usage_error(error)
+        case typer.Abort() | KeyboardInterrupt():
+            return 130
+        case SystemExit(code=int(code)):
+            return code
+        case _ if is_out_of_memory(error):
+            shown = MachineError("out of memory", _LESS_MEMORY)
+        case OSError():
+            shown = _machine_error(error)
+        case _:
+            raise error
+    ui.show_error(shown)
+    return shown.exit_code
+
+
+def _machine_error(error: OSError) -> MachineError:
+    what = f"cannot use {error.filename}" if error.filename is not None else "the system failed"
+    return MachineError(
+        f"{what}: {error.strerror or error}", "check the name, the disk and its permissions"
+    )
 
 
 _LESS_MEMORY = "close other programs, or use a smaller model, --batch-size or --block-size"
@@ -130,9 +129,3 @@ def _usage_error(error: typer.TyperException) -> int:
     hint = f"did you mean {near[0]}?" if near else f"see `{command} --help`"
     ui.show_error(UsageError(message.rstrip("."), hint))
     return UsageError.exit_code
-
-
-def _leave_pipe(code: int = 0) -> int:
-    """Keep the interpreter from complaining about a stdout that is closed."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    return code

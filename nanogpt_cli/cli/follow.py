@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 PAUSE = 1.0
 """Seconds between two looks at a log, at the least."""
 
+_QUIT = (signal.SIGQUIT,) if hasattr(signal, "SIGQUIT") else ()
+
 Show = Callable[[list[Curve], list[str]], None]
 """Shows the curves as they are now, and what is still missing."""
 Pause = Callable[[float, Callable[[], bool]], None]
@@ -50,12 +52,13 @@ def follow(names: Sequence[str | None], output: Path | None, pause: Pause = wait
     on_screen = output is None and out.is_terminal and not out.is_dumb_terminal
     size: Callable[[], object] = (lambda: out.size) if on_screen else (lambda: None)
     curves: list[Curve] = []
-    signals = StopSignals()  # an exception could come in the middle of a drawing
+    # an exception could come in the middle of a drawing, and Ctrl-\\ would leave its screen behind
+    signals = StopSignals(*_QUIT)
     with signals.listening(), _screen(out) if on_screen else _lines(output) as show:
         for curves, waiting in _watch(names, size, signals, pause):
             show(curves, waiting)
-    if signals.received == signal.SIGTERM:
-        return 143
+    if signals.received not in (0, signal.SIGINT):
+        return 128 + signals.received
     if on_screen and curves:
         print_chart(curves)
         print_summary(curves)

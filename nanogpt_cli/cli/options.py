@@ -7,6 +7,7 @@ file or a preset is stronger than the one and weaker than the other.
 
 import functools
 import inspect
+import os
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
@@ -18,8 +19,8 @@ import typer
 from typer.core import TyperCommand
 
 from nanogpt_cli.cli import ui
-from nanogpt_cli.config import flag, parse_duration
-from nanogpt_cli.errors import UsageError
+from nanogpt_cli.errors import MachineError, UsageError
+from nanogpt_cli.setting import flag, parse_duration
 
 TRUE, FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
 
@@ -141,6 +142,7 @@ class SettingsCommand:
     def __call__(self, context: typer.Context, quiet: bool, **kwargs: Any) -> Any:
         """Run the command with what typer has parsed."""
         ui.console().quiet = quiet
+        _check_working_folder()
         for text in context.meta.get(_RETIRED_NOTES, ()):
             ui.note(text)
         if self._settings:
@@ -151,6 +153,16 @@ class SettingsCommand:
                 if context.get_parameter_source(name).name != "DEFAULT"  # type: ignore[union-attr]
             }
         return self._function(**kwargs)
+
+
+def _check_working_folder() -> None:
+    """Raise MachineError where the working folder was removed: torch could not even be loaded."""
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise MachineError(
+            "the folder in which nanogpt was started is gone", "change to a folder that exists: cd"
+        ) from error
 
 
 def _setting_names(config: type) -> list[str]:
@@ -199,9 +211,13 @@ JsonFlag = Annotated[
 
 
 def print_json(document: object) -> None:
-    """Print a document of the JSON contract on stdout; numbers that are not finite become null."""
+    """Print a document of the JSON contract on stdout; numbers that are not finite become null.
+
+    Characters that a terminal would obey, or not show, are escaped.
+    """
     import json
 
     from nanogpt_cli.logs.events import finite
 
-    print(json.dumps(finite(document), ensure_ascii=False, indent=2, allow_nan=False))
+    text = json.dumps(finite(document), ensure_ascii=False, indent=2, allow_nan=False)
+    print("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))

@@ -11,11 +11,9 @@ from nanogpt_cli.cli.follow import follow as follow_logs
 from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
 from nanogpt_cli.cli.plot_view import print_chart, print_summary
 from nanogpt_cli.errors import UsageError
-from nanogpt_cli.files import atomic_write
-from nanogpt_cli.logs import load
+from nanogpt_cli.logs import convert, load
 from nanogpt_cli.logs.curves import summary, to_curve
 from nanogpt_cli.logs.events import Log
-from nanogpt_cli.logs.metrics import dump_line
 from nanogpt_cli.plot import save
 from nanogpt_cli.text import printable
 
@@ -49,6 +47,9 @@ def plot_log(
             "print a line for each evaluation.",
         ),
     ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a file that plot-log did not write.")
+    ] = False,
     json: JsonFlag = False,
 ) -> int:
     """Draw the loss curves of one or more runs."""
@@ -58,22 +59,23 @@ def plot_log(
             other = "--json" if json else "--to-jsonl" if to_jsonl else "stdin"
             raise UsageError(f"--follow cannot be used with {other}", "leave one of them out")
         if output:
-            save.check_suffix(output)
+            save.check_target(output, [Path(name) for name in names if name], force)
         return follow_logs(names, output)
     sources = [_find(name) for name in names]
-    for target in (output, to_jsonl):
-        if target and target.exists() and any(s.exists() and target.samefile(s) for s in sources):
-            raise UsageError(f"{target} is the log itself", "name another file to write")
     if to_jsonl and len(sources) > 1:
         raise UsageError("--to-jsonl takes a single log", "convert them one by one")
+    read = [Path("/dev/stdin") if str(source) == STDIN else source for source in sources]
+    if output:
+        save.check_target(output, read, force)
+    if to_jsonl:
+        convert.check_target(to_jsonl, read, force)
 
     found = [_read(source) for source in sources]
     curves = [to_curve(*run) for run in zip(load.display_names(sources), found, strict=True)]
     if output:
         save.save(curves, output)
     if to_jsonl:
-        with atomic_write(to_jsonl) as file:
-            file.writelines(dump_line(event) for event in found[0].events)
+        convert.write(found[0], to_jsonl)
     if json:
         print_json({"runs": summary(curves)})
     elif not output and not to_jsonl:

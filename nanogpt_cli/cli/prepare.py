@@ -1,6 +1,5 @@
 """``nanogpt prepare``."""
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +10,7 @@ from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
 from nanogpt_cli.config import PrepareConfig
 from nanogpt_cli.data.prepare import PrepareOptions, Progress
 from nanogpt_cli.data.prepare import prepare as prepare_dataset
-from nanogpt_cli.text import printable
+from nanogpt_cli.text import printable, shell_word
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -49,7 +48,7 @@ def prepare(
         ("dataset", printable(result.out)),
     ):
         ui.say(f"{name:>10}  {value}")
-    ui.say(f"next: nanogpt train --data-dir {printable(shlex.quote(str(result.out)))}")
+    ui.say(f"next: nanogpt train --data-dir {shell_word(result.out)}")
     if as_json:
         print_json(result.to_dict())
 

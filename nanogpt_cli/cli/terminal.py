@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 from nanogpt_cli.cli import ui
 from nanogpt_cli.cli.slash.base import all_commands, find_command
-from nanogpt_cli.errors import MachineError
 from nanogpt_cli.text import printable, without_controls
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
-    from prompt_toolkit.history import History
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
+    from nanogpt_cli.cli.history import ChatHistory
     from nanogpt_cli.inference.session import Session
     from nanogpt_cli.inference.text_stream import Reply
 
@@ -46,6 +45,7 @@ class Terminal:
         self._leaving = False
         self._interrupts = 0
         """Ctrl-C typed on an empty line, one after the other."""
+        self._history_noted = False
 
     def leave(self) -> None:
         """End the conversation before the next prompt."""
@@ -56,8 +56,10 @@ class Terminal:
         # a parent that ignores Ctrl-C hands that down, and then a reply could not be stopped
         signal.signal(signal.SIGINT, signal.default_int_handler)
         self._greet()
-        editor = line_editor(on_clear=self._forget_interrupts)
+        history = _history()
+        editor = line_editor(history, on_clear=self._forget_interrupts)
         while not self._leaving:
+            self._note_problem(history)
             try:
                 text = editor.prompt()
             except EOFError:
@@ -78,6 +80,12 @@ class Terminal:
         size = f"{loaded.model.parameter_count() / 1e6:.1f} M parameters"
         ui.say(f"{printable(loaded.path)} ({size}) {does}.", style="dim")
         ui.say("/? for help, Ctrl-D leaves.", style="dim")
+
+    def _note_problem(self, history: "ChatHistory") -> None:
+        """Say once why what is typed is not kept."""
+        if history.problem and not self._history_noted:
+            self._history_noted = True
+            ui.note(f"the chat history is not saved: {history.problem}")
 
     def _forget_interrupts(self) -> None:
         self._interrupts = 0
@@ -109,7 +117,7 @@ class Terminal:
         command.run(self, arguments)
 
 
-def line_editor(on_clear: Callable[[], None]) -> "PromptSession[str]":
+def line_editor(history: "ChatHistory", on_clear: Callable[[], None]) -> "PromptSession[str]":
     """Return a line editor with history, completion of /commands and Ctrl-J for a new line.
 
     Ctrl-C on a line that is not empty clears it and calls ``on_clear``.
@@ -123,7 +131,7 @@ def line_editor(on_clear: Callable[[], None]) -> "PromptSession[str]":
         message=FormattedText([("bold", "> ")]),
         placeholder=FormattedText([("fg:ansibrightblack", "Send a message (/? for help)")]),
         prompt_continuation=FormattedText([("fg:ansibrightblack", ". ")]),
-        history=_history(),
+        history=history,
         key_bindings=_key_bindings(on_clear),
         completer=WordCompleter(names, sentence=True),
         complete_while_typing=False,
@@ -154,16 +162,9 @@ def _key_bindings(on_clear: Callable[[], None]) -> "KeyBindings":
     return keys
 
 
-def _history() -> "History":
-    """Return the history, which is kept from one chat to the next where the disk allows it."""
+def _history() -> "ChatHistory":
     import platformdirs
-    from prompt_toolkit.history import FileHistory, InMemoryHistory
 
-    path = Path(platformdirs.user_state_dir("nanogpt")) / "chat_history"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    except OSError as error:
-        ui.note(f"the chat history is not saved: {MachineError(str(error), '').message}")
-        return InMemoryHistory()
-    return FileHistory(path)
+    from nanogpt_cli.cli.history import ChatHistory
+
+    return ChatHistory(Path(platformdirs.user_state_dir("nanogpt")) / "chat_history")

@@ -1,6 +1,6 @@
 """``nanogpt train``."""
 
-import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,8 +8,10 @@ import typer
 
 from nanogpt_cli.cli import ui
 from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
-from nanogpt_cli.config import PRESETS, ModelConfig, TrainConfig, config_fields, flag
+from nanogpt_cli.config import PRESETS, ModelConfig, TrainConfig, config_fields
 from nanogpt_cli.errors import UsageError
+from nanogpt_cli.setting import flag
+from nanogpt_cli.text import shell_word
 
 if TYPE_CHECKING:
     from nanogpt_cli.training.run import Run
@@ -63,7 +65,11 @@ def train(
         Path | None, typer.Option("--config", help="A .toml file of settings.")
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Start over in a folder that holds a run already.")
+        bool,
+        typer.Option(
+            "--force",
+            help="Start over in a folder that holds a run, which is kept inside as old-1.",
+        ),
     ] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be trained, and stop.")
@@ -98,8 +104,9 @@ def _carry_out(run: "Run", dry_run: bool, as_json: bool) -> int:
     """Train, or only say what would be trained; return the exit code."""
     from nanogpt_cli.cli.train_view import TrainView, show_forecast
     from nanogpt_cli.training.loop import train as run_training
+    from nanogpt_cli.training.parallel import launched
 
-    if os.environ.get("RANK", "0") == "0":
+    if launched().rank == 0:
         for text in run.notes:
             ui.note(text)
     if dry_run:
@@ -109,7 +116,7 @@ def _carry_out(run: "Run", dry_run: bool, as_json: bool) -> int:
         return 0
     with TrainView() as view:
         outcome = run_training(run, view)
-    return {"SIGINT": 130, "SIGTERM": 143}.get(outcome.reason, 0)
+    return 128 + signal.Signals[outcome.reason] if outcome.reason.startswith("SIG") else 0
 
 
 _PLACES = ("data_dir", "dataset", "out_dir", "init_from", "preset")
@@ -123,7 +130,9 @@ def _read_settings(path: Path | None) -> dict[str, Any]:
     if path is None:
         return {}
     if (path / "train.bin").is_file():
-        raise UsageError(f"{path} is a dataset, not a configuration", f"write --data-dir {path}")
+        raise UsageError(
+            f"{path} is a dataset, not a configuration", f"write --data-dir {shell_word(path)}"
+        )
     read = read_config(path, [*config_fields(ModelConfig, TrainConfig), *_PLACES])
     for name in _PLACES:
         if not isinstance(read.get(name, ""), str):

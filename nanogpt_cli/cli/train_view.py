@@ -1,7 +1,7 @@
 """What a training run shows: its plan, a bar with loss and rate, evaluations and samples."""
 
-import shlex
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, Self
 
 import torch
@@ -13,7 +13,7 @@ from nanogpt_cli.device import find_device, find_dtype
 from nanogpt_cli.model.factory import make_model
 from nanogpt_cli.model.gpt import GPT
 from nanogpt_cli.runs import BEST, RUNS
-from nanogpt_cli.text import printable
+from nanogpt_cli.text import printable, shell_word
 from nanogpt_cli.training.forecast import forecast
 from nanogpt_cli.training.reporter import EvalReport, Reporter, StepReport
 from nanogpt_cli.training.run import Outcome, Run
@@ -139,14 +139,11 @@ class TrainView(Reporter):
         """Close the bar; say how to go on, or what to do with the model."""
         self._bar.stop()
         folder = outcome.out_dir
-        name = folder.relative_to(RUNS) if folder.is_relative_to(RUNS) else folder
-        shown, chat = printable(folder), printable(shlex.quote(str(name)))
         if self._run.config.eval_only:
             return
         if outcome.reason.startswith("SIG"):
-            ui.say(f"stopped at step {outcome.step:,}, everything is saved in {shown}")
-            quoted = printable(shlex.quote(str(folder)))
-            ui.say(f"resume with:  nanogpt train --init-from resume --out-dir {quoted}")
+            ui.say(f"stopped at step {outcome.step:,}, everything is saved in {printable(folder)}")
+            ui.say(f"resume with:  nanogpt train --init-from resume --out-dir {shell_word(folder)}")
             return
         why = (
             f" (stopped early: no improvement in {self._run.config.patience} evaluations)"
@@ -155,7 +152,13 @@ class TrainView(Reporter):
         )
         best = f", best val loss {outcome.best_val_loss:.4f}" if outcome.best_val_loss else ""
         ui.say(f"done in {_clock(outcome.seconds)}{why}{best}: {printable(folder / BEST)}")
-        ui.say(f"talk to it:  nanogpt chat {chat}")
+        ui.say(f"talk to it:  nanogpt chat {shell_word(_shortest_name(folder))}")
+
+
+def _shortest_name(folder: Path) -> Path:
+    """Return a run's name under out/, unless that is something else in the working folder."""
+    name = folder.relative_to(RUNS) if folder.is_relative_to(RUNS) else folder
+    return folder if name.exists() else name
 
 
 def _clock(seconds: float) -> str:

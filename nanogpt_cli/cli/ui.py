@@ -20,7 +20,11 @@ def console() -> "Console":
     """Return the console for messages; results go to stdout and never through it."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False, emoji=False, soft_wrap=True)
+    class Talk(Console):
+        def show_cursor(self, show: bool = True) -> bool:
+            return self.is_terminal  # a bar hides it, and where the process is killed it stays so
+
+    return Talk(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 
 def note(text: str) -> None:

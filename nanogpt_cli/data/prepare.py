@@ -5,6 +5,7 @@ and once to write the tokens. This module knows neither the command line nor mod
 """
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -21,6 +22,7 @@ from nanogpt_cli.data.write import Part, token_dtype, write_tokens
 from nanogpt_cli.dialogue import ChatFormat
 from nanogpt_cli.errors import DataError
 from nanogpt_cli.files import machine_errors
+from nanogpt_cli.runs import DATASETS
 from nanogpt_cli.tokenizer.base import END_OF_TEXT, Tokenizer, TokenizerKind
 from nanogpt_cli.tokenizer.load import find_kind, named_tokenizer
 
@@ -124,11 +126,14 @@ def prepare(
     """
     started = time.perf_counter()
     with ExitStack() as stack:
+        out = options.out
+        if out is not None:  # before a pipe is read to its end
+            check_free(out, options.force)
         given = _Input(
             options, *find_sources(options.inputs, options.format, stack), progress=report
         )
-        out = options.out or Path("data", _stem(options, given.sources))
-        with machine_errors(out):
+        if out is None:
+            out = DATASETS / _name(options, given.sources)
             check_free(out, options.force)
         tokenizer, scan = _tokenizer(given)
         parts = _write_dataset(out, given, tokenizer, scan)
@@ -151,14 +156,18 @@ def prepare(
     )
 
 
-def _stem(options: PrepareOptions, sources: list[Source]) -> str:
-    """Name a dataset after its first input, or after the first file that a glob matched."""
+def _name(options: PrepareOptions, sources: list[Source]) -> str:
+    """Name a dataset after its first input, or after the first file that a glob matched.
+
+    A name that would be hidden, or that of another folder, becomes an ordinary one.
+    """
     if not options.inputs:
         return "demo"
     first = Path(options.inputs[0])
     if str(first) == "-":
         return "stdin"
-    return (first if first.exists() else Path(sources[0].name)).resolve().stem
+    stem = (first if os.path.exists(first) else Path(sources[0].name)).resolve().stem
+    return stem.lstrip(".") or "text"
 
 
 def _tokenizer(given: _Input) -> tuple[Tokenizer, Scan]:

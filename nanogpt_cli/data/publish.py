@@ -9,31 +9,37 @@ time does so. This module knows nothing of what is in the files.
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from nanogpt_cli.errors import UsageError
-from nanogpt_cli.files import TEMPORARY, sweep, sync_folder
-from nanogpt_cli.runs import COMMITTED, LOCK
+from nanogpt_cli.files import TEMPORARY, machine_errors, open_regular, sync_folder, unfinished
+from nanogpt_cli.runs import COMMITTED, LOCK, has_committed
 
-_DATASET_FILES = ("meta.json", "train.bin", "val.bin", "meta.pkl")
+_WRITTEN = ("train.bin", "val.bin", "meta.json")
+_DATASET_FILES = (*_WRITTEN, "meta.pkl")
+
+_PATIENCE = 10.0
+"""Seconds for which a finished dataset waits until another process is done with its folder."""
 
 
 @contextmanager
 def temporary_folder(out: Path) -> Iterator[Path]:
     """Make a folder from which a dataset can be published to ``out``, and remove it at the end.
 
-    What killed processes left there is removed first. Raises OSError where it cannot be made.
+    Its files have the modes of those that they will replace. Raises OSError where it cannot be
+    made.
     """
     base = out if out.exists() else out.parent
-    temporary = base / f".{out.resolve().name}.{os.getpid()}{TEMPORARY}"
     base.mkdir(parents=True, exist_ok=True)
-    sweep(base)
-    temporary.mkdir()
-    try:
+    with unfinished(base) as temporary:
+        temporary.mkdir()
+        for name in _WRITTEN:
+            if (out / name).is_file():
+                (temporary / name).touch()
+                with suppress(OSError):  # the file system has no modes
+                    shutil.copymode(out / name, temporary / name)
         yield temporary
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def write_durably(path: Path, data: bytes) -> None:
@@ -45,14 +51,30 @@ def write_durably(path: Path, data: bytes) -> None:
 
 
 def check_free(out: Path, force: bool) -> None:
-    """Raise UsageError rather than overwrite a dataset without ``force``.
+    """Raise UsageError rather than overwrite a dataset without ``force``, or disturb a run.
 
-    A publication that was cut short is finished first.
+    A publication that was cut short is finished first. Raises MachineError where the disk fails.
     """
-    if (out / COMMITTED).is_dir():
-        with _publishing_in(out):
-            _finish_publish(out)
+    with machine_errors(out):
+        _check_place(out)
+        if has_committed(out) or os.path.lexists(out / LOCK):
+            with _publishing_in(out, wait=1.0):
+                _finish_publish(out)
     _refuse_existing(out, force)
+
+
+def _check_place(out: Path) -> None:
+    """Raise UsageError where no dataset can be put, and for names that only nanogpt uses."""
+    if out.name.endswith(TEMPORARY) or out.name in (COMMITTED, LOCK):
+        raise UsageError(f"{out} is a name for nanogpt's own files", "choose another with --out")
+    if os.path.lexists(out) and not out.is_dir():
+        what = "a file" if out.exists() else "a link that leads nowhere"
+        raise UsageError(f"{out} is {what}", "name a folder with --out")
+    if os.path.lexists(out / COMMITTED) and not has_committed(out):
+        raise UsageError(
+            f"{out / COMMITTED} is not a folder of nanogpt's",
+            "remove it, or choose another folder with --out",
+        )
 
 
 def publish(temporary: Path, out: Path, force: bool) -> None:
@@ -70,7 +92,7 @@ def publish(temporary: Path, out: Path, force: bool) -> None:
         else:
             sync_folder(out.parent)
             return
-    with _publishing_in(out):
+    with _publishing_in(out, wait=_PATIENCE):
         _finish_publish(out)
         _refuse_existing(out, force)
         temporary.rename(out / COMMITTED)
@@ -80,9 +102,7 @@ def publish(temporary: Path, out: Path, force: bool) -> None:
 
 def _refuse_existing(out: Path, force: bool) -> None:
     """Raise UsageError rather than overwrite a dataset."""
-    if out.exists() and not out.is_dir():
-        raise UsageError(f"{out} is a file", "name a folder with --out")
-    present = [name for name in _DATASET_FILES if (out / name).exists()]
+    present = [name for name in _DATASET_FILES if os.path.lexists(out / name)]
     if present and not force:
         raise UsageError(
             f"{out} already holds a dataset ({', '.join(present)})",
@@ -90,19 +110,44 @@ def _refuse_existing(out: Path, force: bool) -> None:
         )
 
 
-def _publishing_in(out: Path) -> AbstractContextManager[object]:
-    """Return the lock under which one process at a time replaces the files of a folder."""
+@contextmanager
+def _publishing_in(out: Path, wait: float) -> Iterator[None]:
+    """Hold the lock under which one process at a time replaces the files of a folder.
+
+    Raises UsageError where another process holds it for longer than ``wait`` seconds, as a run
+    does that trains there.
+    """
     import filelock
 
-    return filelock.FileLock(out / LOCK)
+    lock = filelock.FileLock(out / LOCK, timeout=wait)
+    with machine_errors(out / LOCK):
+        try:
+            lock.acquire()
+        except filelock.Timeout as error:
+            raise UsageError(
+                f"{_holder(out)} is using {out}: its lock was not free within {wait:g} s",
+                "choose another folder with --out, or wait until it ends",
+            ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _holder(out: Path) -> str:
+    """Name who holds a folder: a run writes its process into the lock, and ``prepare`` nothing."""
+    with suppress(OSError), open_regular(out / LOCK) as file:
+        if process := file.read(80).decode(errors="replace"):
+            return f"a run (process {process})"
+    return "another process"
 
 
 def _finish_publish(out: Path) -> None:
     """Move the files of a committed dataset to their places, also those of a killed process."""
     committed = out / COMMITTED
-    if not committed.is_dir():
+    if not has_committed(out):
         return
-    for name in ("train.bin", "val.bin", "meta.json"):
+    for name in _WRITTEN:
         with suppress(FileNotFoundError):  # moved before
             (committed / name).replace(out / name)
     (out / "meta.pkl").unlink(missing_ok=True)

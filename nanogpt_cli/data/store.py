@@ -6,6 +6,7 @@ datasets are made nor which of their tokens a step sees.
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ import numpy.typing as npt
 from nanogpt_cli import plainpickle
 from nanogpt_cli.dialogue import ChatFormat
 from nanogpt_cli.errors import DataError
-from nanogpt_cli.runs import COMMITTED, dataset_file
+from nanogpt_cli.files import open_regular
+from nanogpt_cli.runs import dataset_file, has_committed
+from nanogpt_cli.text import shell_word
 from nanogpt_cli.tokenizer.load import Tokenizer, default_gpt2, from_dict
 
 Tokens = npt.NDArray[np.uint16] | npt.NDArray[np.uint32]
@@ -60,7 +63,7 @@ def open_dataset(folder: Path) -> Dataset:
 
 def _version(folder: Path) -> tuple[bytes | None, bool]:
     """Return what distinguishes a dataset from one that ``prepare --force`` puts in its place."""
-    return _meta_text(folder), (folder / COMMITTED).is_dir()
+    return _meta_text(folder), has_committed(folder)
 
 
 @dataclass(frozen=True)
@@ -129,20 +132,29 @@ def _nanogpt_meta(folder: Path) -> _Meta:
 
 def _again(folder: Path) -> str:
     """Return the hint to prepare a dataset again."""
-    return f"prepare it again: nanogpt prepare YOUR.txt --force --out {folder}"
+    return f"prepare it again: nanogpt prepare YOUR.txt --force --out {shell_word(folder)}"
 
 
 def _meta_text(folder: Path) -> bytes | None:
     """Read meta.json; None where there is none."""
-    path = dataset_file(folder, "meta.json")
-    if not path.is_file():
-        return None
+    return _read(dataset_file(folder, "meta.json"))
+
+
+def _read(path: Path) -> bytes | None:
+    """Read a file that describes a dataset; None where there is none."""
     try:
-        return path.read_bytes()
+        with open_regular(path) as file:
+            return file.read()
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise DataError(f"{path} is corrupt: {error}", _again(folder)) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> DataError:
+    return DataError(
+        f"cannot read {path}: {error.strerror}", "check the file, its disk and its permissions"
+    )
 
 
 def _parse_meta(text: bytes, path: Path) -> dict[str, Any]:
@@ -171,24 +183,29 @@ def nanogpt_tokenizer(folder: Path) -> Tokenizer:
     Raises DataError where meta.pkl holds anything but the plain tables that nanoGPT writes.
     """
     path = folder / "meta.pkl"
-    if not path.is_file():
+    content = _read(path)
+    if content is None:
         return default_gpt2()
     try:
-        meta = plainpickle.load_plain(path.read_bytes())
+        meta = plainpickle.load_plain(content)
         itos = meta["itos"]
         characters = "".join(itos[i] for i in range(len(itos)))
         if len(characters) != len(itos):
             raise ValueError("its entries are not single characters")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} cannot be used: {error}", "prepare the data again") from error
     return from_dict({"kind": "char", "characters": characters, "special_tokens": {}})
 
 
 def _map_tokens(path: Path, dtype: str) -> Tokens:
     """Map a .bin file, after checking its size."""
-    if not path.is_file():
-        raise DataError(f"{path} is missing", _again(path.parent))
-    size = path.stat().st_size
+    try:
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+    except FileNotFoundError as error:
+        raise DataError(f"{path} is missing", _again(path.parent)) from error
+    except OSError as error:
+        raise _unreadable(path, error) from error
     width = np.dtype(dtype).itemsize
     if size == 0:
         raise DataError(f"{path} is empty", _again(path.parent))

@@ -9,23 +9,29 @@
     diverged    the same, and the losses of the steps before
     memory      step, batch_size, gradient_accumulation_steps from here on
     end         reason
+    converted   lines: how many ``plot-log --to-jsonl`` wrote below this first one
 
 ``time`` is seconds of training so far, across resumes. A number that is not finite is null. The
 file is appended to in whole lines; a line that a killed process left incomplete is dropped by
 ``read`` and cut by ``truncate``. This module does not interpret the events: ``curves`` does.
 """
 
+import errno
 import json
 import math
 import os
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, Self
 
 from nanogpt_cli.errors import DataError
-from nanogpt_cli.files import atomic_write, machine_errors
+from nanogpt_cli.files import atomic_write, machine_errors, open_regular
 from nanogpt_cli.logs.events import Event, Log, finite
+
+LONGEST_RUN = 2**40
+"""Seconds of training that no run takes; larger numbers of a file are not believed."""
 
 
 class MetricsLog:
@@ -36,8 +42,9 @@ class MetricsLog:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._access = threading.Lock()
         with machine_errors(path):
-            self._file = open(path, "a+b", buffering=0, opener=_no_link)  # noqa: SIM115
+            self._file = _open(path)
             if size := self._file.seek(0, os.SEEK_END):
                 self._file.seek(size - 1)
                 if self._file.read(1) != b"\n":
@@ -46,6 +53,16 @@ class MetricsLog:
     def write(self, event: str, **fields: Any) -> None:
         """Append one line; numbers that are not finite become null."""
         self._append(dump_line({"event": event, **fields}))
+
+    def rename(self, old: Path, new: Path) -> None:
+        """Rename the file, which is ``old`` by now, while others may be writing to it."""
+        with machine_errors(new), self._access:
+            self._file.close()  # Windows renames no open file
+            self.path = old
+            try:
+                self.path = old.replace(new)
+            finally:
+                self._file = _open(self.path)
 
     def sync(self) -> None:
         """Wait until everything written is on the disk."""
@@ -64,12 +81,18 @@ class MetricsLog:
         self.close()
 
     def _append(self, line: bytes) -> None:
-        with machine_errors(self.path):
+        with machine_errors(self.path), self._access:
             write_all(self._file, line)
 
 
+def _open(path: Path) -> IO[bytes]:
+    """Open a regular file for appending, unless it is a link, which may point anywhere."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+    return open(path, "a+b", buffering=0, opener=_no_link)
+
+
 def _no_link(path: str, flags: int) -> int:
-    """Open a file unless it is a link, which may point anywhere."""
     return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
 
 
@@ -108,7 +131,7 @@ def truncate(path: Path, step: int, evaluated: bool = True) -> int:
     """
     repeated = () if evaluated else ("checkpoint", "eval", "sample")
     kept, ends, cut = [], 0, 0
-    with machine_errors(path), suppress(FileNotFoundError), path.open("rb") as file:
+    with machine_errors(path), suppress(FileNotFoundError), open_regular(path) as file:
         for line in file:
             event = _parse(line)
             if event is not None and event["event"] == "end":
@@ -127,14 +150,14 @@ def last_time(path: Path) -> float:
     """Return the seconds of training that a log has reached; 0 where it is missing or has none."""
     events = read(path).events if path.exists() else []
     times = [e["time"] for e in events if isinstance(e.get("time"), int | float)]
-    return float(max(times, default=0.0))
+    return float(max((t for t in times if 0 <= t <= LONGEST_RUN), default=0.0))
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[IO[bytes]]:
     """Open a log for reading; raises DataError where the system refuses."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             yield file
     except OSError as error:
         raise DataError(

@@ -8,6 +8,9 @@ from nanogpt_cli.logs.curves import Curve
 from nanogpt_cli.plot import scale
 from nanogpt_cli.plot.scale import FAINT, INK, PALETTE
 
+MAKER = "nanogpt plot-log"
+"""What a picture says of its origin, by which it is known again."""
+
 _STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 10.0,
@@ -31,12 +34,12 @@ _STYLE = {
 
 def png(curves: Sequence[Curve]) -> bytes:
     """Draw a .png."""
-    return _render(curves, "png", {"Software": None})
+    return _render(curves, "png", {"Software": MAKER})
 
 
 def svg(curves: Sequence[Curve]) -> bytes:
     """Draw an .svg."""
-    return _render(curves, "svg", {"Date": None, "Creator": None})
+    return _render(curves, "svg", {"Date": None, "Creator": MAKER})
 
 
 def _render(curves: Sequence[Curve], kind: str, metadata: dict[str, Any]) -> bytes:

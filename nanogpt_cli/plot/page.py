@@ -20,6 +20,7 @@ def page(curves: Sequence[Curve]) -> bytes:
     return f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
+<meta name="generator" content="{figure.MAKER}">
 <meta name="viewport" content="width=device-width">
 <title>{html.escape(", ".join(curve.name for curve in curves))}: loss</title>
 <style>

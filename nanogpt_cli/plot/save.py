@@ -1,16 +1,29 @@
 """Loss curves into a file, whose name's suffix chooses the kind."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from nanogpt_cli.errors import UsageError
-from nanogpt_cli.files import atomic_write
+from nanogpt_cli.files import atomic_write, check_replaceable, open_regular
 from nanogpt_cli.logs.curves import Curve
-from nanogpt_cli.plot.figure import png, svg
+from nanogpt_cli.plot.figure import MAKER, png, svg
 from nanogpt_cli.plot.page import page
+
+_MADE = (
+    (b"\x89PNG\r\n", b"Software\0" + MAKER.encode()),
+    (b"<?xml ", f"<dc:title>{MAKER}</dc:title>".encode()),
+    (b"<!doctype html>\n", f'<meta name="generator" content="{MAKER}">'.encode()),
+)
+"""How what is drawn here begins, and what is found in its head: who made it."""
 
 KINDS: dict[str, Callable[[Sequence[Curve]], bytes]] = {".png": png, ".svg": svg, ".html": page}
 """How each kind of file is drawn, by its suffix."""
+
+
+def check_target(path: Path, sources: Iterable[Path], force: bool) -> None:
+    """Raise UsageError where ``path`` has another suffix, or holds what was not drawn here."""
+    check_suffix(path)
+    check_replaceable(path, is_drawing, sources, force)
 
 
 def save(curves: Sequence[Curve], path: Path) -> None:
@@ -32,3 +45,10 @@ def check_suffix(path: Path) -> str:
             f"use a name that ends in one of: {', '.join(KINDS)}",
         )
     return suffix
+
+
+def is_drawing(path: Path) -> bool:
+    """Whether a file was drawn here. Raises OSError where it cannot be read."""
+    with open_regular(path) as file:
+        head = file.read(4096)
+    return any(head.startswith(start) and maker in head for start, maker in _MADE)

@@ -1,21 +1,26 @@
 """Byte pair encoding: GPT-2's merges, merges learned from a text, cl100k_base and o200k_base.
 
 GPT-2's merge table is part of the package, so only cl100k_base and o200k_base need the network or
-tiktoken's cache. tiktoken encodes and rustbpe learns; both are imported when first needed.
+tiktoken's cache. tiktoken encodes and rustbpe learns, in a process of its own.
 """
 
 import base64
 import binascii
 import lzma
 import re
+import struct
+import subprocess
+import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from importlib import resources
 from itertools import pairwise
 from typing import Any, Self
 
-from nanogpt_cli.errors import DataError, UsageError
-from nanogpt_cli.text import valid_text
+from nanogpt_cli.errors import DataError, MachineError, UsageError, raise_unrelated
+from nanogpt_cli.text import shortened, valid_text, whole_number
+from nanogpt_cli.tokenizer import bpe_trainer
 from nanogpt_cli.tokenizer.base import (
     END_OF_TEXT,
     MAX_VOCAB,
@@ -109,8 +114,6 @@ def train_bpe(texts: Iterable[str], size: int, special: Sequence[str] = ()) -> B
     It comes out smaller where the text has too few different words. The same texts in the same
     order always give the same tokens. Raises UsageError for a size that leaves no room.
     """
-    import rustbpe
-
     least = 256 + len(special)
     if not least <= size <= MAX_VOCAB:
         raise UsageError(
@@ -118,14 +121,44 @@ def train_bpe(texts: Iterable[str], size: int, special: Sequence[str] = ()) -> B
             f"N counts 256 bytes and {len(special)} special tokens: at least {least}, "
             "for example bpe:2048",
         )
-    trainer = rustbpe.Tokenizer()
     pieces = (piece for text in texts for piece in _split_long_whitespace(valid_text(text)))
-    trainer.train_from_iterator(
-        pieces, size - len(special), buffer_size=_TRAINING_BUFFER, pattern=PATTERNS["rustbpe"]
-    )
-    tokens = [bytes(token) for token, _ in trainer.get_mergeable_ranks()]
+    tokens = _learn_tokens(pieces, size - len(special), PATTERNS["rustbpe"])
     name = f"bpe:{len(tokens) + len(special)}"
     return BPETokenizer(name, tokens, PATTERNS["rustbpe"], {}).with_special(special)
+
+
+def _learn_tokens(texts: Iterable[str], size: int, pattern: str) -> list[bytes]:
+    """Learn in a process of its own, which ends with an exception here: Ctrl-C, for example."""
+    program = [
+        sys.executable,
+        "-P",
+        bpe_trainer.__file__,
+        str(size),
+        str(_TRAINING_BUFFER),
+        pattern,
+    ]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(program, stdin=pipe, stdout=pipe, stderr=pipe) as child:
+        assert child.stdin
+        try:
+            with suppress(BrokenPipeError):  # it has failed: see below
+                for text in map(str.encode, texts):
+                    child.stdin.write(struct.pack("<Q", len(text)) + text)
+            learned, said = child.communicate()
+        except BaseException:
+            child.kill()
+            child.wait()
+            with suppress(BrokenPipeError):
+                child.stdin.close()
+            raise
+    if child.returncode < 0 or b"MemoryError" in said:
+        raise MachineError(
+            "the process that learns the tokenizer was ended by the system",
+            "it may need more memory: close other programs, or give less text",
+        )
+    if child.returncode:
+        raise RuntimeError(said.decode(errors="replace"))
+    return [base64.b64decode(token) for token in learned.split()]
 
 
 def public_encoding(name: str) -> BPETokenizer:
@@ -138,6 +171,7 @@ def public_encoding(name: str) -> BPETokenizer:
     try:
         encoding = tiktoken.get_encoding(name)
     except Exception as error:  # requests, the disk and tiktoken each have their own
+        raise_unrelated(error)
         raise DataError(
             f"tiktoken cannot load {name}: {error}",
             "set TIKTOKEN_CACHE_DIR to a folder that holds it, or choose a tokenizer that needs "
@@ -149,11 +183,13 @@ def public_encoding(name: str) -> BPETokenizer:
 
 
 def _learn(texts: Iterable[str], argument: str, special: Sequence[str]) -> BPETokenizer:
-    if not argument.isdecimal():
+    size = whole_number(argument, MAX_VOCAB)
+    if size is None:
         raise UsageError(
-            f"--tokenizer bpe:{argument} does not name a size", "write for example bpe:2048"
+            f"--tokenizer bpe:{shortened(argument)} does not name a size",
+            f"write for example bpe:2048; {MAX_VOCAB:,} is the largest",
         )
-    return train_bpe(texts, int(argument), special)
+    return train_bpe(texts, size, special)
 
 
 def _rebuild(content: Mapping[str, Any], special: Mapping[str, int]) -> BPETokenizer:

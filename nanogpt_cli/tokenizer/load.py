@@ -4,9 +4,11 @@ This module knows neither the text that a tokenizer is for nor how any kind work
 """
 
 import json
+import os
 from pathlib import Path
 
 from nanogpt_cli.errors import DataError, UsageError
+from nanogpt_cli.files import open_regular
 from nanogpt_cli.registry import TOKENIZERS
 from nanogpt_cli.runs import dataset_file
 from nanogpt_cli.tokenizer.base import (
@@ -56,7 +58,7 @@ def named_tokenizer(name: str) -> Tokenizer:
     found = find_kind(name)
     if found and found[0].make:
         return found[0].make()
-    if not Path(name).exists():
+    if not os.path.exists(name):
         raise UsageError(f"unknown --tokenizer {name}", _choices())
     return load_tokenizer(Path(name))
 
@@ -68,10 +70,13 @@ def load_tokenizer(path: Path) -> Tokenizer:
     """
     file = dataset_file(path, "meta.json") if path.is_dir() else path
     try:
-        content = json.loads(file.read_bytes())
+        with open_regular(file) as opened:
+            content = json.loads(opened.read())
     except (OSError, ValueError, RecursionError) as error:
+        unreadable = isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
         what = error.strerror if isinstance(error, OSError) else "it is not JSON"
-        raise DataError(f"cannot read a tokenizer from {file}: {what}", _choices()) from error
+        hint = "check the file and its permissions" if unreadable else _choices()
+        raise DataError(f"cannot read a tokenizer from {file}: {what}", hint) from error
     if isinstance(content, dict) and "tokenizer" in content:
         content = content["tokenizer"]
     try:

@@ -1,49 +1,56 @@
 """How much of a run is done, and whether it is over: the same answer in every process.
 
-Time is the main process's, and a signal counts wherever it arrives; both are exchanged once a step,
-with the loss. ``progress`` is a function of them and of the step alone.
+Time is the main process's, and only that in which it ran; a signal counts wherever it arrives. Both
+are exchanged once a step, with the loss. ``progress`` is a function of them and of the step alone.
 """
 
 import signal
-import time
 from collections.abc import Sequence
+from typing import Any, Self
 
 from nanogpt_cli.config import TrainConfig
 from nanogpt_cli.training.parallel import Parallel
-from nanogpt_cli.training.signals import StopSignals
+from nanogpt_cli.training.signals import STOPPING, StopSignals
 from nanogpt_cli.training.state import TrainState
+from nanogpt_cli.training.stopwatch import Stopwatch
 
 _FIRST_STEP = 0.01
 """The part of a time budget that the first step is taken to need, before any was timed."""
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
 
 class Clock:
-    """Steps, or seconds, of a run."""
+    """Steps, or seconds, of a run; within its context, a stopped process spends no seconds."""
 
     def __init__(self, config: TrainConfig, parallel: Parallel, signals: StopSignals) -> None:
         self.config, self.parallel, self.signals = config, parallel, signals
         self.evaluation_seconds = 0.0
         """How long the last evaluation took."""
-        self._begun = time.perf_counter()
+        self._stopwatch = Stopwatch()
+        self._begun = self._stopwatch.seconds()
         self._stopped_by: signal.Signals | None = None
+
+    def __enter__(self) -> Self:
+        self._stopwatch.__enter__()
+        return self
+
+    def __exit__(self, *exc_info: Any) -> None:
+        self._stopwatch.__exit__(*exc_info)
 
     def start(self, state: TrainState) -> None:
         """Begin to count, from where ``state`` is."""
-        self._begun = time.perf_counter() - state.seconds
+        self._begun = self._stopwatch.seconds() - state.seconds
         self.synchronize(state)
 
     def votes(self) -> list[float]:
         """Return what this process adds to the exchange of a step."""
-        seconds = time.perf_counter() - self._begun if self.parallel.is_main else 0.0
-        return [seconds, *(float(self.signals.received == number) for number in _SIGNALS)]
+        seconds = self._stopwatch.seconds() - self._begun if self.parallel.is_main else 0.0
+        return [seconds, *(float(self.signals.received == number) for number in STOPPING)]
 
     def hear(self, state: TrainState, votes: Sequence[float]) -> None:
         """Take over what all processes together said: the time, and whether to stop."""
         state.seconds, *stops = votes
-        came = (number for number, count in zip(_SIGNALS, stops, strict=True) if count)
-        self._stopped_by = next(came, None)
+        came = (number for number, count in zip(STOPPING, stops, strict=True) if count)
+        self._stopped_by = next(map(signal.Signals, came), None)
 
     def synchronize(self, state: TrainState) -> None:
         """Exchange votes outside of a step."""

@@ -7,9 +7,10 @@ from typing import Any, Self
 import torch
 
 from nanogpt_cli.checkpoint.schema import Checkpoint
-from nanogpt_cli.config import parse_interval
 from nanogpt_cli.runs import BEST, LAST
+from nanogpt_cli.setting import parse_interval
 from nanogpt_cli.training.batches import Batches
+from nanogpt_cli.training.folder import RunFolder
 from nanogpt_cli.training.guard import Guard
 from nanogpt_cli.training.parallel import Parallel
 from nanogpt_cli.training.recorder import Recorder
@@ -54,10 +55,11 @@ class RunKeeper(Keeper):
         guard: Guard,
         recorder: Recorder,
         machine: dict[str, Any],
+        folder: RunFolder,
     ) -> None:
         self.run, self.batches, self.guard, self.recorder = run, batches, guard, recorder
-        self.machine = machine
-        self.saver = Saver(run.out_dir, run.config.keep)
+        self.machine, self.folder = machine, folder
+        self.saver = Saver(folder, run.config.keep)
         self._interval = parse_interval(run.config.save_every)
         self._saved_when = self._safe_when = 0.0
         """When the last state was saved, and when the state was current that is surely on disk."""
@@ -77,10 +79,11 @@ class RunKeeper(Keeper):
         """
         steps, seconds = self._interval
         lagging = self.saver.is_writing(LAST)
+        self._tell()
+        if state.saved_at is None:
+            return bool(steps or seconds or self.folder.replacing)
         if state.saved_at == state.step or not (steps or seconds):
             return False
-        if state.saved_at is None:
-            return True
         if steps:
             return state.step % steps == 0
         now = time.perf_counter()
@@ -108,6 +111,11 @@ class RunKeeper(Keeper):
     def wait(self) -> None:
         """Wait until both files are on the disk."""
         self.saver.wait(BEST, LAST)
+        self._tell()
+
+    def _tell(self) -> None:
+        for note in self.folder.take_notes():
+            self.recorder.note(note)
 
     def _save(
         self,

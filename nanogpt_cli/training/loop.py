@@ -21,7 +21,7 @@ from nanogpt_cli.model.factory import make_model
 from nanogpt_cli.training.batches import Batches, smaller_micro_batches
 from nanogpt_cli.training.clock import Clock
 from nanogpt_cli.training.evaluator import Evaluator
-from nanogpt_cli.training.folder import claimed, open_log
+from nanogpt_cli.training.folder import RunFolder, claimed, open_log
 from nanogpt_cli.training.guard import Guard
 from nanogpt_cli.training.keeper import Keeper, RunKeeper, describe_machine
 from nanogpt_cli.training.optim import learning_rate, make_optimizers
@@ -46,9 +46,10 @@ def train(run: Run, reporter: Reporter | None = None) -> Outcome:
         parallel = stack.enter_context(join(run.config.backend, find_device(run.config.device)))
         parallel.micro_steps(run.config.gradient_accumulation_steps)  # refuses what cannot be
         run = replace(run, config=_agreed(run.config, parallel))
+        folder = None
         if parallel.is_main and not run.config.eval_only:
-            stack.enter_context(claimed(run))
-        outcome = _Training(run, reporter, parallel).run_to_end()
+            folder = stack.enter_context(claimed(run))
+        outcome = _Training(run, reporter, parallel, folder).run_to_end()
     if parallel.is_main:
         reporter.end(outcome)
     return outcome
@@ -57,8 +58,10 @@ def train(run: Run, reporter: Reporter | None = None) -> Outcome:
 class _Training:
     """A run in progress: its parts, each with one task."""
 
-    def __init__(self, run: Run, reporter: Reporter, parallel: Parallel) -> None:
-        self.run, self.parallel = run, parallel
+    def __init__(
+        self, run: Run, reporter: Reporter, parallel: Parallel, folder: RunFolder | None
+    ) -> None:
+        self.run, self.parallel, self.folder = run, parallel, folder
         dtype = find_dtype(run.config.dtype, parallel.device)
         self.precision = partial(autocast, parallel.device, dtype)
         self.machine = describe_machine(parallel, dtype)
@@ -70,22 +73,24 @@ class _Training:
         notes = _restore(run, self.state, self.machine) if run.resume else []
         if parallel.is_main:
             log = None
-            if not run.config.eval_only:
-                log, cut = open_log(run, self.state)
-                notes += [cut] if cut else []
+            if folder:
+                log, said = open_log(run, folder, self.state)
+                notes += said
             self.recorder = RunRecorder(log, reporter, run.config)
         for note in notes:
             self.recorder.note(note)
         self.guard = Guard(run, self.batches, self.recorder)
         self.evaluator = Evaluator(run, parallel, self.clock, self.guard, self.recorder)
         self.keeper = Keeper()
-        if parallel.is_main and not run.config.eval_only:
-            self.keeper = RunKeeper(run, self.batches, self.guard, self.recorder, self.machine)
+        if folder:
+            self.keeper = RunKeeper(
+                run, self.batches, self.guard, self.recorder, self.machine, folder
+            )
 
     def run_to_end(self) -> Outcome:
         """Run until there is a reason to stop."""
         state, recorder = self.state, self.recorder
-        with closing(recorder), self.signals.listening():
+        with closing(recorder), self.signals.listening(), self.clock:
             recorder.started(self.run, state, self.machine | {"device": str(self.parallel.device)})
             self.forward = self._prepare_forward()
             recorder.ready(self.run, state, self.parallel.device)
@@ -97,7 +102,8 @@ class _Training:
                 recorder.event("end", step=state.step, reason="diverged")
                 raise
             best = state.best_val_loss if math.isfinite(state.best_val_loss) else None
-            outcome = Outcome(reason, state.step, state.seconds, best, self.run.out_dir)
+            out_dir = self.folder.path if self.folder else self.run.out_dir
+            outcome = Outcome(reason, state.step, state.seconds, best, out_dir)
             recorder.ended(outcome)
         return outcome
 
@@ -236,7 +242,7 @@ def _restore(run: Run, state: TrainState, machine: dict[str, object]) -> list[st
     per_step = run.config.batch_size * run.config.gradient_accumulation_steps
     state.step = run.start.step
     state.tokens = state.step * per_step * run.model_config.block_size
-    problem = state.load_state_dict(saved, lambda: make_optimizers(state.model, run.config))
+    problem = state.load_state_dict(saved)
     if problem is not None:
         notes.append(f"the optimizer starts anew: {problem}")
     before = saved.get("machine")

@@ -130,22 +130,72 @@ class Optimizers:
     def load_state_dict(self, states: list[dict[str, Any]]) -> None:
         """Take over the moments that ``state_dict`` gave; rates and decays stay as they are.
 
-        Raises ValueError, KeyError, TypeError, AttributeError or RuntimeError where the parts,
-        their parameters or their moments are others; some may then have been taken over.
+        The states may be anything that a file can hold. Raises ValueError where they are not those
+        of these parts and their parameters; nothing is then taken over.
         """
         if len(states) != len(self.parts):
             raise ValueError("the checkpoint has no state for this --optimizer")
-        for part, state in zip(self.parts, states, strict=True):
-            options = [{k: v for k, v in g.items() if k != "params"} for g in part.param_groups]
+        checked = [_checked(part, state) for part, state in zip(self.parts, states, strict=True)]
+        moments = [
+            tensor
+            for state in checked
+            for entries in state["state"].values()
+            for tensor in entries.values()
+        ]
+        if len({tensor.data_ptr() for tensor in moments}) < len(moments):
+            raise ValueError("its moments share memory")
+        for part, state in zip(self.parts, checked, strict=True):
             part.load_state_dict(state)
-            moments = {"momentum_buffer"} if isinstance(part, Muon) else {"exp_avg", "exp_avg_sq"}
-            for p, values in part.state.items():
-                if values.keys() - {"step"} != moments:
-                    raise ValueError("its moments are not this --optimizer's")
-                if any(values[name].shape != p.shape for name in moments):
-                    raise ValueError("its moments are of another shape")
-            for group, option in zip(part.param_groups, options, strict=True):
-                group.update(option)
+
+
+def _checked(part: torch.optim.Optimizer, saved: Any) -> dict[str, Any]:
+    """Return the state of an optimizer, checked against what it needs for its parameters.
+
+    It has moments for all parameters, or before the first step for none. Raises ValueError.
+    """
+    groups = part.state_dict()["param_groups"]  # whose "params" are numbers
+    if not isinstance(saved, dict) or _numbers(saved.get("param_groups")) != _numbers(groups):
+        raise ValueError("its parameters are in other groups")
+    params = [p for group in part.param_groups for p in group["params"]]
+    state = saved.get("state")
+    if not isinstance(state, dict) or (state and state.keys() != set(range(len(params)))):
+        raise ValueError("its moments are those of other parameters")
+    moments = {n: _moments(state[n], _expected(part, p)) for n, p in enumerate(params) if state}
+    return {"state": moments, "param_groups": groups}
+
+
+def _expected(part: torch.optim.Optimizer, p: Tensor) -> dict[str, Tensor]:
+    """Return what an optimizer remembers of a parameter: tensors of that type and shape."""
+    if isinstance(part, Muon):
+        return {"momentum_buffer": p}
+    return {"step": torch.tensor(0.0), "exp_avg": p, "exp_avg_sq": p}
+
+
+def _moments(entries: Any, expected: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return the entries of a parameter. Raises ValueError where they are not such tensors."""
+    if not isinstance(entries, dict) or entries.keys() != expected.keys():
+        raise ValueError("its moments are not this --optimizer's")
+    moments: dict[str, Any] = dict(entries)
+    if type(entries.get("step")) in (int, float):  # as torch had it before 1.12
+        moments["step"] = torch.tensor(float(entries["step"]))
+    for name, like in expected.items():
+        found = moments[name]
+        if not isinstance(found, Tensor) or found.dtype != like.dtype:
+            raise ValueError("its moments are of another type")
+        if found.shape != like.shape or not found.is_contiguous():
+            raise ValueError("its moments are of another shape")
+    if "step" in moments and not 0 <= float(moments["step"]) < math.inf:
+        raise ValueError("it does not count its steps")
+    return moments
+
+
+def _numbers(groups: Any) -> list[list[int]] | None:
+    """Return the numbers of the parameters in each group, or None for what has none."""
+    if not isinstance(groups, list) or not all(isinstance(group, dict) for group in groups):
+        return None
+    numbers = [group.get("params") for group in groups]
+    whole = all(isinstance(n, list) and all(type(i) is int for i in n) for n in numbers)
+    return numbers if whole else None
 
 
 def make_optimizers(model: GPT, config: TrainConfig) -> Optimizers:

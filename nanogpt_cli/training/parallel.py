@@ -1,4 +1,4 @@
-"""One process or many: what torchrun says, and what the processes exchange.
+"""One process or many: what the launcher says, and what the processes exchange.
 
 Every process runs the same lines. ``Parallel`` is a single process; ``DataParallel`` one of many,
 each with a whole model, that average their gradients (torch's DistributedDataParallel).
@@ -6,15 +6,69 @@ each with a whole model, that average their gradients (torch's DistributedDataPa
 
 import importlib
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from nanogpt_cli.errors import UsageError
+from nanogpt_cli.config import Backend
+from nanogpt_cli.errors import MachineError, UsageError
+from nanogpt_cli.text import shortened, whole_number
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Which of how many processes this is, as torchrun and schedulers say in the environment."""
+
+    rank: int = 0
+    size: int = 1
+    local_rank: int | None = None
+    """Which of the processes on this machine, and so which GPU; None where nothing says so."""
+    local_size: int = 1
+    """How many processes share this machine's memory."""
+
+
+def launched() -> Launch:
+    """Return what the environment says; without RANK this process is alone.
+
+    Raises UsageError naming the variable that is missing or cannot be.
+    """
+    if not os.environ.get("RANK"):
+        return Launch()
+    size = _variable("WORLD_SIZE", least=1)
+    rank = _variable("RANK", most=size - 1)
+    local_size = _variable("LOCAL_WORLD_SIZE", least=1, most=size, default="1")
+    local_rank = _variable("LOCAL_RANK", most=size - 1)
+    if size > 1:
+        _variable("MASTER_PORT", least=1, most=65535)
+        _text("MASTER_ADDR")
+    return Launch(rank, size, local_rank, local_size)
+
+
+def _variable(name: str, *, least: int = 0, most: int = 2**20, default: str | None = None) -> int:
+    text = _text(name, default)
+    value = whole_number(text, most)
+    if value is None or value < least:
+        raise UsageError(f"{name}={shortened(text)} is not a number from {least} to {most}", _START)
+    return value
+
+
+def _text(name: str, default: str | None = None) -> str:
+    text = os.environ.get(name, default)
+    if not text:
+        raise UsageError(f"RANK={shortened(os.environ['RANK'])} is set, and {name} is not", _START)
+    return text
+
+
+_START = (
+    "start with `torchrun --standalone --no-python --nproc-per-node N nanogpt train ...`, or unset "
+    "RANK to train in one process"
+)
 
 
 class Parallel:
@@ -98,25 +152,55 @@ class DataParallel(Parallel):
 
 
 @contextmanager
-def join(backend: str, device: torch.device) -> Iterator[Parallel]:
-    """Join the processes that torchrun started; alone where there are none.
+def join(backend: Backend, device: torch.device) -> Iterator[Parallel]:
+    """Join the processes that were launched together; alone where there are none.
 
-    ``device`` without an index is this process's own of that type.
+    ``device`` without an index is this process's own of that type. Raises UsageError for an
+    environment or a backend that cannot be, and MachineError where the others cannot be reached.
     """
-    if "RANK" not in os.environ:
+    launch = launched()
+    if device.type == "cuda" and launch.local_rank is not None:
+        device = _own_gpu(launch.local_rank)
+    if launch.size == 1:
         yield Parallel(device)
         return
     # An optimizer loads this; loaded after the group is made, it would hold on to the group, whose
     # threads would then outlive the interpreter and abort it.
     importlib.import_module("torch._dynamo")
-    rank, local_rank, size = (int(os.environ[k]) for k in ("RANK", "LOCAL_RANK", "WORLD_SIZE"))
-    if backend == "auto":
-        backend = "nccl" if device.type == "cuda" else "gloo"
-    if device.type == "cuda":
-        device = torch.device("cuda", local_rank)
-        torch.cuda.set_device(device)
-    dist.init_process_group(backend)
+    if backend == "nccl" and device.type != "cuda":
+        raise UsageError(f"--backend nccl needs cuda, not {device.type}", "use --backend gloo")
+    _make_group(backend if backend != "auto" else "nccl" if device.type == "cuda" else "gloo")
     try:
-        yield DataParallel(device, rank, size) if size > 1 else Parallel(device)
+        yield DataParallel(device, launch.rank, launch.size)
     finally:
         dist.destroy_process_group()
+
+
+def _own_gpu(local_rank: int) -> torch.device:
+    """Take the GPU of this process. Raises UsageError where there are fewer."""
+    count = torch.cuda.device_count()
+    if local_rank >= count:
+        raise UsageError(
+            f"LOCAL_RANK={local_rank}: this machine has {count} GPUs, counted from 0",
+            f"start at most {count} processes here (--nproc-per-node {count})",
+        )
+    device = torch.device("cuda", local_rank)
+    torch.cuda.set_device(device)
+    return device
+
+
+def _make_group(backend: str) -> None:
+    """Meet the other processes at MASTER_ADDR and MASTER_PORT. Raises UsageError, MachineError."""
+    host, port = os.environ["MASTER_ADDR"], os.environ["MASTER_PORT"]
+    try:
+        socket.getaddrinfo(host, port)
+    except (OSError, UnicodeError) as error:
+        raise UsageError(f"MASTER_ADDR={shortened(host)} is not a known host", _START) from error
+    try:
+        dist.init_process_group(backend)
+    except (RuntimeError, ValueError) as error:
+        reason = shortened((str(error).strip() or type(error).__name__).splitlines()[0], 200)
+        raise MachineError(
+            f"the processes cannot meet at {host}:{port}: {reason}",
+            "see that all of them were started, and that the port is free",
+        ) from error

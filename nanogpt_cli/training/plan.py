@@ -1,7 +1,6 @@
 """From what was asked for to a run: dataset, starting parameters, settings and folder."""
 
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -13,10 +12,11 @@ from nanogpt_cli.checkpoint.schema import Checkpoint
 from nanogpt_cli.config import PRESETS, ModelConfig, TrainConfig, preset_for
 from nanogpt_cli.data.store import Dataset, open_dataset
 from nanogpt_cli.device import available_memory, find_device
-from nanogpt_cli.errors import CheckpointError, DataError, UsageError
+from nanogpt_cli.errors import DataError, UsageError
 from nanogpt_cli.runs import BEST, LAST, RUNS, find_checkpoint, find_dataset, saved_states
 from nanogpt_cli.training import dial, forecast
 from nanogpt_cli.training.folder import refuse_existing
+from nanogpt_cli.training.parallel import launched
 from nanogpt_cli.training.run import Run
 from nanogpt_cli.training.settings import Base, checked, merge, train_config, with_eval_tokens
 from nanogpt_cli.training.start import (
@@ -114,12 +114,6 @@ def _resumed(request: Request) -> Run:
     later = [other for other in saved_states(path.parent) if other.name in (LAST,)]
     if path.name.startswith("step-") and later:
         notes.append(f"the log after step {start.step:,} and later saved states are replaced")
-    try:
-        merge(TrainConfig, start.train_config, {})
-    except UsageError as error:
-        raise CheckpointError(
-            f"{path} is corrupt: {error.message}", "use the copy that you made of it"
-        ) from error
     config = with_eval_tokens(
         merge(TrainConfig, start.train_config, asked), model_config.block_size
     )
@@ -179,7 +173,7 @@ def _that_fits_memory(
     """Cut the micro-batches until they fit into memory. Raises MachineError where none does."""
     if config.eval_only:
         return config
-    available = available_memory() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    available = available_memory() // launched().local_size
     fitting = forecast.fit_memory(model_config, config, device, available)
     if fitting is not config:
         notes.append(
@@ -199,7 +193,7 @@ def _padded(vocab_size: int, device: torch.device) -> int:
 def _leaves_the_size_open(asked: Mapping[str, Any]) -> bool:
     """Whether a time budget is to choose the model; processes would each choose their own."""
     shape = {"n_layer", "n_head", "n_embd", "batch_size", "gradient_accumulation_steps"}
-    return bool(asked.get("time")) and not asked.keys() & shape and "RANK" not in os.environ
+    return bool(asked.get("time")) and not asked.keys() & shape and launched().size == 1
 
 
 def _longest_block(data: Dataset) -> int:

@@ -35,7 +35,7 @@ class Outcome:
     """How a run ended."""
 
     reason: str
-    """``done``, ``patience``, ``SIGINT`` or ``SIGTERM``."""
+    """``done``, ``patience``, ``SIGINT``, ``SIGTERM`` or ``SIGHUP``."""
     step: int
     seconds: float
     best_val_loss: float | None

@@ -19,6 +19,7 @@ from torch import Tensor
 from nanogpt_cli import files
 from nanogpt_cli.checkpoint.schema import Checkpoint
 from nanogpt_cli.runs import LAST, step_file, step_files
+from nanogpt_cli.training.folder import RunFolder
 
 
 class Saver:
@@ -28,7 +29,7 @@ class Saver:
     KeyboardInterrupt what is not yet in place is cancelled instead. The old files are then whole.
     """
 
-    def __init__(self, folder: Path, keep: int = 1) -> None:
+    def __init__(self, folder: RunFolder, keep: int = 1) -> None:
         self.folder, self.keep = folder, keep
         self.seconds = 0.0
         """How long it took to write the last ``last.pt``."""
@@ -76,10 +77,12 @@ class Saver:
     def _write(self, name: str, checkpoint: Checkpoint, first: Callable[[], None]) -> None:
         begun = time.perf_counter()
         first()
-        checkpoint.save(self.folder / name, cancelled=lambda: self._cancelled)
+        self.folder.write(
+            name, lambda path: checkpoint.save(path, cancelled=lambda: self._cancelled)
+        )
         if name == LAST:
             if self.keep > 1:
-                keep_newest(self.folder, checkpoint.step, self.keep)
+                keep_newest(self.folder.find(), checkpoint.step, self.keep)
             self.seconds = time.perf_counter() - begun
 
 

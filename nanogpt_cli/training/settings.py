@@ -4,15 +4,17 @@ Later layers win. What a preset says for its own model and batch is adapted to t
 """
 
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
-from nanogpt_cli.config import ModelConfig, TrainConfig, flag, parse_duration
+from nanogpt_cli.config import ModelConfig, TrainConfig
 from nanogpt_cli.errors import UsageError
+from nanogpt_cli.setting import MOST, check_setting, flag, parse_duration
+from nanogpt_cli.text import shortened
 from nanogpt_cli.training.optim import fitted_learning_rate
+from nanogpt_cli.training.parallel import launched
 
 FINE_TUNING_RATE = 0.1
 """The learning rate of fine-tuning, as a part of that from scratch."""
@@ -44,8 +46,15 @@ def merge(kind: type, *layers: Mapping[str, Any]) -> Any:
 
 
 def checked(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Take 1 for 1.0 and 1.0 for 1, as files write them. Raises UsageError for other types."""
-    return {name: _typed(name, value) for name, value in settings.items()}
+    """Take 1 for 1.0 and 1.0 for 1, as files write them, and check each value by itself.
+
+    Nothing is computed from a setting before this. Raises UsageError for another type, and for what
+    its field does not allow.
+    """
+    values = {name: _typed(name, value) for name, value in settings.items()}
+    for name, value in values.items():
+        check_setting(_CONFIGS[name], name, value)
+    return values
 
 
 def train_config(base: Base, asked: Mapping[str, Any], model_config: ModelConfig) -> TrainConfig:
@@ -59,14 +68,13 @@ def with_eval_tokens(config: TrainConfig, block_size: int) -> TrainConfig:
     if config.eval_iters is None:
         return config
     tokens = config.eval_iters * config.batch_size * block_size
-    return replace(config, eval_tokens=tokens, eval_iters=None)
+    return replace(config, eval_tokens=min(tokens, MOST), eval_iters=None)
 
 
 def _adapted(base: Base, asked: Mapping[str, Any], model_config: ModelConfig) -> dict[str, Any]:
     """Adapt what depends on a preset's model, batch and length to those that were asked for."""
     values = {f.name: base.values.get(f.name, f.default) for f in fields(TrainConfig)}
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
-    accumulation = values["gradient_accumulation_steps"]
+    processes, accumulation = launched().size, values["gradient_accumulation_steps"]
     values["gradient_accumulation_steps"] = math.ceil(accumulation / processes) * processes
     if "max_iters" in asked:
         values["warmup_iters"] = min(values["warmup_iters"], asked["max_iters"] // 10)
@@ -95,17 +103,19 @@ def _typed(name: str, value: Any) -> Any:
         return value
     if name == "time" and isinstance(value, str):
         return parse_duration(value)
-    if name == "save_every" and type(value) is int:
-        return str(value)
+    if name == "save_every" and type(value) in (int, float):
+        return shortened(value)  # which the configuration reads
     if isinstance(value, int | float) and not isinstance(value, bool):
         if wanted is float:
             return float(value) if abs(value) < 2**63 else math.inf
         if wanted is int and math.isfinite(value) and value == int(value):
             return int(value)
     example = {bool: "true", int: 8}.get(wanted) if default is None else default
-    raise UsageError(f"{flag(name)} cannot be {value!r}", f"it is {wanted.__name__}: {example}")
+    shown = shortened(repr(value) if isinstance(value, str) else value)
+    raise UsageError(f"{flag(name)} cannot be {shown}", f"it is {wanted.__name__}: {example}")
 
 
+_CONFIGS = {f.name: config for config in (ModelConfig, TrainConfig) for f in fields(config)}
 _DEFAULTS = {f.name: f.default for config in (ModelConfig, TrainConfig) for f in fields(config)}
 _TYPES: dict[str, Any] = {
     name: next(part for part in get_args(kind) if part is not NoneType)

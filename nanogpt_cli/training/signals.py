@@ -1,10 +1,30 @@
-"""SIGINT and SIGTERM while a run is under way: the first asks to stop, a second SIGINT leaves."""
+"""SIGINT, SIGTERM and SIGHUP while a run is under way.
+
+The first asks to stop, a second SIGINT leaves.
+"""
 
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+STOPPING: tuple[int, ...] = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+"""What asks a process to stop; Windows has no SIGHUP."""
+
+
+def heeded(*also: int) -> list[int]:
+    """Return which signals of STOPPING and ``also`` this process should handle.
+
+    Those that its parent has it ignore, as nohup does, stay ignored. Python delivers signals to the
+    main thread only; in another one nothing is heard.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return []
+    foreign = signal.SIG_IGN, None
+    return [number for number in (*STOPPING, *also) if signal.getsignal(number) not in foreign]
 
 
 class StopRequestedError(BaseException):
@@ -15,23 +35,18 @@ class StopRequestedError(BaseException):
 
 
 class StopSignals:
-    """Listens for SIGINT and SIGTERM."""
+    """Listens for the signals of STOPPING, and for those in ``also``."""
 
-    def __init__(self) -> None:
+    def __init__(self, *also: int) -> None:
         self.received = 0
         """The signal's number, once one has come."""
+        self._also = also
         self._raising = False
 
     @contextmanager
     def listening(self) -> Iterator["StopSignals"]:
-        """Listen within this context, then restore the handlers.
-
-        Python delivers signals to the main thread only; in another one nothing is heard.
-        """
-        if threading.current_thread() is not threading.main_thread():
-            yield self
-            return
-        before = {s: signal.signal(s, self._on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
+        """Listen within this context, then restore the handlers."""
+        before = {s: signal.signal(s, self._on_signal) for s in heeded(*self._also)}
         try:
             yield self
         finally:

@@ -9,12 +9,14 @@ import torch
 
 from nanogpt_cli.checkpoint.load import load_checkpoint
 from nanogpt_cli.checkpoint.schema import HEAD, WTE, Checkpoint
-from nanogpt_cli.config import ModelConfig, config_fields, flag
+from nanogpt_cli.config import ModelConfig, TrainConfig, config_fields
 from nanogpt_cli.data.store import Dataset
-from nanogpt_cli.errors import CheckpointError, UsageError
+from nanogpt_cli.errors import CheckpointError, UnreadableError, UsageError
 from nanogpt_cli.files import identity
 from nanogpt_cli.model.positions import crop_tables
 from nanogpt_cli.runs import LAST, RUNS, find_checkpoint, saved_states
+from nanogpt_cli.setting import flag
+from nanogpt_cli.training.settings import merge
 
 _DOWNLOADS = ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")
 """What nanoGPT's --init-from takes from the network."""
@@ -39,7 +41,7 @@ def last_good_state(path: Path, notes: list[str]) -> tuple[Path, Checkpoint, obj
     """Load a state to resume from; where it is damaged, the newest sound one of its folder.
 
     Returns its path, what it holds, and the file's identity. Raises CheckpointError where there is
-    none.
+    none, and UnreadableError where the newest may be sound: resuming would replace it.
     """
     others = saved_states(path.parent) if path.name == LAST else []
     first: CheckpointError | None = None
@@ -47,6 +49,9 @@ def last_good_state(path: Path, notes: list[str]) -> tuple[Path, Checkpoint, obj
         was = identity(candidate)
         try:
             start = load_checkpoint(candidate)
+            check_settings(start, candidate)
+        except UnreadableError:
+            raise
         except CheckpointError as error:
             first = first or error
             continue
@@ -55,6 +60,19 @@ def last_good_state(path: Path, notes: list[str]) -> tuple[Path, Checkpoint, obj
         return candidate, start, was
     assert first is not None
     raise first
+
+
+def check_settings(start: Checkpoint, path: Path) -> None:
+    """Check the settings of a saved run as those of the command line are; ``path`` is for messages.
+
+    Those that this version does not know are left out. Raises CheckpointError.
+    """
+    try:
+        merge(TrainConfig, start.train_config, {})
+    except UsageError as error:
+        raise CheckpointError(
+            f"{path} is corrupt: {error.message[:300]}", "use the copy that you made of it"
+        ) from error
 
 
 def refuse_differences(

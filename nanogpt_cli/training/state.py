@@ -1,8 +1,6 @@
 """What changes from step to step of a run, and how it is saved and restored."""
 
 import math
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,23 +45,20 @@ class TrainState:
             **{name: getattr(self, name) for name in self.COUNTERS},
         }
 
-    def load_state_dict(
-        self, saved: dict[str, Any], new_optimizers: Callable[[], Optimizers]
-    ) -> str | None:
-        """Take over what ``state_dict`` returned; what is missing or damaged stays as it is.
+    def load_state_dict(self, saved: dict[str, Any]) -> str | None:
+        """Take over what ``state_dict`` returned, as ``checkpoint.schema`` has checked it.
 
-        Returns why the optimizer starts anew, where it does, with ``new_optimizers``.
+        What is missing stays as it is, and so do the optimizers where their state is of others:
+        then it returns why.
         """
         for name in self.COUNTERS:
-            if type(saved.get(name)) in (int, float):
-                setattr(self, name, saved[name])
+            setattr(self, name, saved.get(name, getattr(self, name)))
         if self.scaler and saved.get("scaler"):
             self.scaler.load_state_dict(saved["scaler"])
-        with suppress(KeyError, TypeError, ValueError):
+        if "watch" in saved:
             self.watch.load_state_dict(saved["watch"])
         try:
             self.optimizers.load_state_dict(saved.get("optimizers", []))
-        except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
-            self.optimizers = new_optimizers()
+        except ValueError as error:
             return str(error)
         return None

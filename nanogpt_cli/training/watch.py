@@ -37,7 +37,7 @@ class Watch:
         return {"recent": [list(step) for step in self.recent], "skipped": self.skipped}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take over what ``state_dict`` returned. Raises ValueError, TypeError, KeyError."""
+        """Take over what ``state_dict`` returned, as ``checkpoint.schema`` has checked it."""
         self.recent = [(int(a), float(b), float(c)) for a, b, c in state["recent"]]
         self.skipped = int(state["skipped"])
 

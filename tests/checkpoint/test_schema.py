@@ -1,11 +1,12 @@
 """What is read from a checkpoint is checked entry by entry."""
 
+import math
 from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 import torch
-from old_checkpoints import save
+from old_checkpoints import CHARACTERS, save
 
 from nanogpt_cli.checkpoint.load import load_checkpoint, upgrade
 from nanogpt_cli.checkpoint.schema import FIELDS, TRAINING_FIELDS, VERSION, Checkpoint
@@ -20,7 +21,7 @@ def checkpoint(tiny):
     return Checkpoint(
         config=model.config,
         model=model.state_dict(),
-        tokenizer={"kind": "char", "characters": "ab", "special_tokens": {}},
+        tokenizer={"kind": "char", "characters": CHARACTERS, "special_tokens": {}},
         chat_format={"human": "<h>", "bot": "<b>", "end": "<e>"},
         data={"folder": "data/x", "fingerprint": "f"},
         train_config={"max_iters": 7},
@@ -52,6 +53,12 @@ def checkpoint(tiny):
         {"tokenizer": {"kind": "char"}},
         {"chat_format": ["<human>"]},
         {"step": "3"},
+        {"step": -1},
+        {"step": 2**62},
+        {"data": {"folder": "x" * 5000}},
+        {"train_config": {"save_every": "9" * 5000}},
+        {"train_config": {"max_iters": 10**290}},
+        {"model_config": {"x" * 5000: 1}},
         {"training": 1},
         {"data": None},
     ],
@@ -95,6 +102,27 @@ def test_the_configuration_comes_back_as_it_was(checkpoint):
         ("evals_since_best", True),
         ("evaluated_at", {}),
         ("evaluations", "3"),
+        ("scaler", {"scale": math.inf}),
+        ("scaler", {"scale": 1.0, "more": torch.ones(1)}),
+        ("watch", {"recent": [[math.inf, 1.0, 1.0]], "skipped": 0}),
+        ("watch", {"recent": [[1, math.inf, 1.0]], "skipped": 0}),
+        ("watch", {"recent": [[1, 1e200, 1.0]], "skipped": 0}),
+        ("watch", {"recent": [[1, 1.0, torch.ones(2)]], "skipped": 0}),
+        ("watch", {"recent": [[1, 1.0]], "skipped": 0}),
+        ("watch", {"recent": [], "skipped": -1}),
+        ("machine", {"torch": torch.ones(1)}),
+        ("machine", {"torch": "x" * 2_000_000}),
+        ("machine", {"threads": 2**900}),
+        ("tokens", -1),
+        ("tokens", 2**900),
+        ("seconds", math.inf),
+        ("seconds", math.nan),
+        ("seconds", -1.0),
+        ("seconds", 1e300),
+        ("best_val_loss", math.nan),
+        ("evals_since_best", -1),
+        ("evaluated_at", 2**900),
+        ("evaluations", 2**62),
     ],
 )
 def test_what_a_run_is_resumed_from_is_checked_by_name(checkpoint, name, value):
@@ -102,6 +130,24 @@ def test_what_a_run_is_resumed_from_is_checked_by_name(checkpoint, name, value):
     replace(checkpoint, training=training).save(Path("x.pt"))
     with pytest.raises(CheckpointError, match=rf"x\.pt is corrupt: training\.{name}"):
         load_checkpoint(Path("x.pt"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("scaler", None),
+        ("scaler", {}),
+        ("scaler", torch.amp.GradScaler("cpu").state_dict()),
+        ("watch", {"recent": [[1, 3.5, math.inf], [2, 3.0, math.nan]], "skipped": 1}),
+        ("best_val_loss", math.inf),
+        ("evaluated_at", -1),
+        ("seconds", 3),
+        ("rng", [torch.ones(1)]),
+    ],
+)
+def test_what_a_run_may_have_saved_is_accepted(checkpoint, name, value):
+    replace(checkpoint, training={"optimizers": [], name: value}).save(Path("x.pt"))
+    assert load_checkpoint(Path("x.pt")).training.keys() == {"optimizers", name}
 
 
 def test_what_a_run_saves_is_what_is_checked(nanogpt, text_data):

@@ -177,16 +177,17 @@ class TestInATerminal:
             child.close()
         assert child.exitstatus == 0
 
-    def test_a_killed_one_gives_the_terminal_back(self):
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
+    def test_a_killed_one_gives_the_terminal_back(self, number):
         write(0, 10)
         with terminal("a") as child:
             child.expect("Ctrl-C leaves")
-            child.kill(signal.SIGTERM)
+            child.kill(number)
             child.expect_exact(SHOW_CURSOR)
             child.expect_exact(CLOSE)
             child.expect(pexpect.EOF)
             child.close()
-        assert child.exitstatus == 143
+        assert child.exitstatus == 128 + number
 
     def test_it_fits_the_terminal_also_when_that_changes(self):
         write(0, 10)

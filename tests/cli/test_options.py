@@ -1,14 +1,15 @@
 """Flags made from settings: choices are those that are registered when the command runs."""
 
+import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pytest
 import typer
 
-from nanogpt_cli.cli.options import Command, with_settings
-from nanogpt_cli.config import setting
+from nanogpt_cli.cli.options import Command, print_json, with_settings
 from nanogpt_cli.registry import Registry
+from nanogpt_cli.setting import setting
 
 DRINKS = Registry("--drink", {"tea": "none:TEA", "coffee": "none:COFFEE"})
 
@@ -60,3 +61,12 @@ def test_a_name_that_is_registered_later_is_a_choice_from_then_on(order, capsys)
         DRINKS.unregister("milk")
     with pytest.raises(typer.TyperException, match="'milk' is not one of"):
         order("--drink", "milk")
+
+
+def test_json_has_nothing_that_a_terminal_obeys(capsys):  # row 86
+    document = {"reply": "grün 日本 \x9b31m \u202egnp.\u2069 \x7f\u2028 \U000e0041\n"}
+    print_json(document)
+    out = capsys.readouterr().out
+    assert out.replace("\n", "").isprintable()
+    assert "grün 日本 \\u009b31m" in out
+    assert json.loads(out) == document

@@ -124,6 +124,7 @@ def test_a_console_log_becomes_a_metrics_file_that_is_the_same_curve(plot_log, t
     code, out, _ = plot_log("train.log", "--to_jsonl=run/metrics.jsonl")
     assert (code, out) == (0, "")
     assert metrics.read(tmp_path / "run" / "metrics.jsonl").events == [
+        {"event": "converted", "lines": 3},
         {"event": "eval", "step": 0, "train_loss": 4.2, "val_loss": 4.3},
         {"event": "train", "step": 0, "loss": 4.2},
         {"event": "train", "step": 9, "loss": 3.9},
@@ -155,7 +156,7 @@ def test_an_incomplete_line_is_dropped_with_a_note(plot_log, runs):
         (["out"], 3, "metrics.jsonl"),
         (["old", "-o", "loss.pdf"], 2, ".png, .svg, .html"),
         (["old", "new", "--to-jsonl", "x.jsonl"], 2, "one by one"),
-        (["train.log", "--to-jsonl", "train.log"], 2, "is the log itself"),
+        (["train.log", "--to-jsonl", "train.log"], 2, "is the source itself"),
         (["old", "-o", "/proc/loss.png"], 5, "/proc/loss.png"),
     ],
 )

@@ -57,6 +57,10 @@ def test_the_summary_goes_to_stderr_with_the_next_command(
         (["book.txt", "--out", "book.txt"], 2, "book.txt"),
         (["book.txt", "--tokenizer", "book.txt"], 3, "book.txt"),
         (["book.txt", "--out", "/proc/nanogpt"], 5, "/proc/nanogpt"),
+        (["book.txt", "--out", "n" * 300], 5, "name too long"),
+        (["book.txt", "--tokenizer", "/dev/zero"], 3, "not a regular file"),
+        (["/dev/zero"], 3, "is a device"),
+        (["n" * 300], 3, "no file or folder"),
     ],
 )
 def test_errors_are_two_lines_and_a_code(

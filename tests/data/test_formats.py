@@ -146,6 +146,42 @@ def test_one_column_without_a_header_loses_no_line(first: str) -> None:
     )
 
 
+ROWS = "".join(f"{i},text number {i}\n" for i in range(20))
+
+
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        ("id,text\n1,Hello\n2,Hello, world\n3,x\n", "line 3 has 3 cells"),
+        ("human,bot\nHi,Yo\nWell, yes,no\n", "line 3 has 3 cells"),
+        (f'id,text\n{ROWS}20,"Hello\n{ROWS}', "line 22: unexpected end of data"),
+        (f'id,text\n{ROWS}20,"Hello\n{ROWS}40,"World"\n', "line 22: ',' expected after"),
+        (f'id,text\n20,"Hello\n{ROWS}40,World"\n', "line 2: the next 20 lines look like rows"),
+        (f'text,id\n"Hello,20\n{ROWS}World",40\n', "line 2: the next 20 lines look like rows"),
+        ('id,text\n1,"He said" so\n', "line 2: ',' expected after"),
+        ("id,text,Text\n1,a,b\n", "line 1 names 2 columns text"),
+        ('text\nRoses\n"Violets\nLilies\n', "line 3: unexpected end of data"),
+        ('text\nRoses\nHe said,"Go, now"\n', "line 3 has text within quotes and beside them"),
+    ],
+)
+def test_a_table_that_would_lose_text_is_refused_at_its_line(content: str, place: str) -> None:
+    with pytest.raises(DataError) as error:
+        read("a.csv", content)
+    assert error.value.message.startswith(f"a.csv, {place}")
+
+
+def test_a_table_that_loses_nothing_is_read() -> None:
+    poem = "Roses are red,\nViolets are blue,\n" * 4
+    assert read("a.csv", f'id,text\n1,"{poem}"\n2,"a ""b"" c",,\n3,say "hi"\n') == (
+        f'{poem}|a "b" c|say "hi"|',
+        [],
+    )
+    assert read("b.csv", 'text\nRoses, "red", blue\n"Lilies, ""white"""\nA,\n') == (
+        'Roses, "red", blue|Lilies, "white"|A,|',
+        [],
+    )
+
+
 @pytest.mark.parametrize("name", ["poem", "Comment_1"])
 def test_a_first_line_that_may_be_a_header_is_noted(name: str) -> None:
     shown, (note,) = read("a.csv", f"{name}\nRoses\n")

@@ -130,6 +130,23 @@ def test_a_glob_names_the_dataset_after_its_first_file() -> None:
     assert prepare(PrepareOptions(("texts",), tokenizer="char")).out == Path("data/texts")
 
 
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [
+        ("..txt", "text"),
+        ("...txt", "text"),
+        (".hidden.txt", "hidden"),
+        (".new-dataset.txt", "new-dataset"),
+        ("s" * 251 + ".txt", "s" * 251),
+    ],
+)
+def test_a_name_after_which_no_folder_can_be_named(name: str, stem: str) -> None:
+    assert prepare(PrepareOptions((write(name, PROSE),), tokenizer="char")).out == Path(
+        "data", stem
+    )
+    assert [path.name for path in Path("data").iterdir()] == [stem]
+
+
 def test_progress_is_reported_and_ends_at_the_end() -> None:
     seen: list[Progress] = []
     prepare(PrepareOptions((write("a.txt", PROSE),), OUT, tokenizer="bpe:300"), seen.append)

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from datasets import OUT, PROSE, leftovers, meta, run, write
 
+from nanogpt_cli.data.prepare import PrepareOptions, prepare
+from nanogpt_cli.data.publish import temporary_folder
 from nanogpt_cli.data.store import open_dataset
 from nanogpt_cli.errors import DataError, MachineError, UsageError
 from nanogpt_cli.runs import find_dataset
@@ -73,15 +75,35 @@ def test_9_a_replacement_cut_short_is_the_new_dataset(
     assert open_dataset(OUT).fingerprint == opened.fingerprint
 
 
-def test_33_leftovers_go_where_no_other_process_can_own_them() -> None:
-    """A restarted container gives the process the number that the killed one had."""
-    mine, other = (f"data/.out.{pid}.tmp-nanogpt" for pid in (os.getpid(), os.getppid()))
-    write(f"{mine}/train.bin", PROSE)
-    write(f"{other}/train.bin", PROSE)
+def test_33_leftovers_go_where_nobody_works_on_them() -> None:
+    """A number in a name says nothing: it may be that of a process in another container."""
+    stale = [f"data/.out.{number}.tmp-nanogpt" for number in (os.getpid(), os.getppid(), 1)]
+    for name in stale:
+        write(f"{name}/train.bin", PROSE)
+    write("data/.old.tmp-nanogpt.lock", "")
     with pytest.raises(DataError, match="no prepared dataset"):
         find_dataset()
-    run(write("a.txt", PROSE), tokenizer="byte")
-    assert leftovers() == [other]
+    with temporary_folder(Path("data/other")) as held:
+        write(f"{held}/train.bin", PROSE)
+        run(write("a.txt", PROSE), tokenizer="byte")
+        assert leftovers() == [str(held), f"{held}.lock"]
+    assert leftovers() == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such namespaces")
+def test_33_a_container_leaves_what_another_one_works_on() -> None:
+    """In its namespace, the process that holds the folder does not exist."""
+    container = ["unshare", "--user", "--map-root-user", "--pid", "--fork", "--mount-proc"]
+    try:
+        subprocess.run([*container, "true"], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("this machine does not let us make a namespace")
+    sweep = "from pathlib import Path; from nanogpt_cli.files import sweep; sweep(Path('data'))"
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    write("data/.killed.tmp-nanogpt/train.bin", PROSE)
+    with temporary_folder(Path("data/out")) as held:
+        subprocess.run([*container, sys.executable, "-c", sweep], check=True, env=environment)
+        assert leftovers() == [str(held), f"{held}.lock"]
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO])
@@ -137,7 +159,46 @@ def test_force_leaves_other_files_alone() -> None:
     assert meta()["tokenizer"]["kind"] == "byte"
 
 
-def test_out_is_a_file() -> None:
+def test_out_is_no_folder() -> None:
     write("data/out", "x")
     with pytest.raises(UsageError, match="is a file"):
         run(write("a.txt", PROSE))
+    OUT.unlink()
+    for target in ("out", "nowhere"):  # a link to itself, and one to nothing
+        OUT.symlink_to(target)
+        with pytest.raises(UsageError, match="a link that leads nowhere"):
+            run("a.txt")
+        OUT.unlink()
+
+
+@pytest.mark.parametrize("name", [".new-dataset", ".lock", ".mine.tmp-nanogpt"])
+def test_out_has_a_name_of_nanogpts_own(name: str) -> None:
+    with pytest.raises(UsageError, match="nanogpt's own files"):
+        prepare(PrepareOptions((write("a.txt", PROSE),), Path("data", name)))
+
+
+@pytest.mark.parametrize("force", [True, False])
+@pytest.mark.parametrize("target", ["../../victim", "nowhere", "../../victim/meta.json"])
+def test_a_link_in_place_of_the_new_files_is_not_followed(target: str, force: bool) -> None:
+    prepare(PrepareOptions((write("a.txt", PROSE),), Path("victim"), tokenizer="byte"))
+    before = {path: path.read_bytes() for path in Path("victim").iterdir()}
+    OUT.mkdir(parents=True)
+    (OUT / ".new-dataset").symlink_to(target)
+    with pytest.raises(UsageError, match=r"\.new-dataset is not a folder"):
+        run("a.txt", tokenizer="byte", force=force)
+    assert {path: path.read_bytes() for path in Path("victim").iterdir()} == before
+    with pytest.raises(DataError, match="missing"):
+        open_dataset(OUT)
+
+
+def test_replaced_files_keep_their_modes_and_new_ones_have_the_usual() -> None:
+    run(write("a.txt", PROSE), tokenizer="byte")
+    Path("usual").touch()
+    modes = {path.name: path.stat().st_mode for path in OUT.iterdir()}
+    assert set(modes.values()) == {Path("usual").stat().st_mode}
+    (OUT / "train.bin").chmod(0o600)
+    (OUT / "meta.json").chmod(0o640)
+    run("a.txt", tokenizer="char", force=True)
+    assert (OUT / "train.bin").stat().st_mode & 0o777 == 0o600
+    assert (OUT / "meta.json").stat().st_mode & 0o777 == 0o640
+    assert (OUT / "val.bin").stat().st_mode == modes["val.bin"]

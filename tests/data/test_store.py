@@ -1,8 +1,8 @@
 """Datasets are checked when opened."""
 
 import json
+import os
 import pickle
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -106,16 +106,14 @@ def test_the_fingerprint_tells_changed_data(text_data, nanogpt_data):
 
 def test_a_dataset_replaced_while_it_is_opened_is_not_mixed(text_data, monkeypatch):
     """The text is the same, and so the counts; only the ids mean something else."""
-    read = Path.read_bytes
+    loads = json.loads
 
-    def read_and_replace(path):
-        content = read(path)
-        if path.name == "meta.json":
-            monkeypatch.setattr(Path, "read_bytes", read)
-            prepare(PrepareOptions(("hamlet.txt",), text_data, tokenizer="byte", force=True))
-        return content
+    def loads_of_the_old(text):
+        monkeypatch.setattr(json, "loads", loads)
+        prepare(PrepareOptions(("hamlet.txt",), text_data, tokenizer="byte", force=True))
+        return loads(text)
 
-    monkeypatch.setattr(Path, "read_bytes", read_and_replace)
+    monkeypatch.setattr(json, "loads", loads_of_the_old)
     data = open_dataset(text_data)
     assert data.tokenizer.name == "byte"
     assert data.tokenizer.decode(data.val[:50].tolist()) in TEXT
@@ -128,3 +126,20 @@ def test_a_checksum_that_is_not_text_is_accepted(text_data):
     meta["train"]["sha256"] = "\ud800"
     path.write_text(json.dumps(meta))
     assert open_dataset(text_data).fingerprint != before
+
+
+@pytest.mark.parametrize("name", ["meta.json", "meta.pkl", "train.bin", "val.bin"])
+@pytest.mark.parametrize("kind", ["pipe", "device", "circle", "folder"])
+def test_what_is_not_a_regular_file_is_neither_read_nor_waited_for(nanogpt_data, name, kind):
+    path = nanogpt_data / name
+    path.unlink(missing_ok=True)
+    {
+        "pipe": lambda: os.mkfifo(path),
+        "device": lambda: path.symlink_to("/dev/zero"),
+        "circle": lambda: path.symlink_to(name),
+        "folder": path.mkdir,
+    }[kind]()
+    with pytest.raises(DataError, match=f"cannot read .*{name}") as caught:
+        open_dataset(nanogpt_data)
+    assert "permissions" in caught.value.hint
+    assert "force" not in caught.value.hint

@@ -362,7 +362,8 @@ def test_a_reader_that_is_gone_is_no_error(trained, command):
     save(nanogpt_content(), "old.pt")
     for line in forms(command):  # row 59
         done = shell(f"nanogpt {line} | head -0")
-        assert done.returncode in (0, 141), done.stderr
+        silent = command in ("prepare", "train", "train --dry-run") and "--json" not in line
+        assert done.returncode == (0 if silent else 141), done.stderr
         assert not re.search("error|Traceback", done.stderr)
 
 
@@ -536,7 +537,8 @@ def test_a_second_interrupt_leaves_at_once_and_whole(trained):  # row 27
 
 
 def test_the_table_names_tests_that_exist():
-    assert [number for number, _ in rows()] == list(range(1, 65))
+    numbers = [number for number, _ in rows()]
+    assert numbers == list(range(1, len(numbers) + 1))
     defined: dict[str, set[str]] = {}
     for number, cell in rows():
         named = re.findall(r"`([\w/]+\.py)::(\w+)`", cell)

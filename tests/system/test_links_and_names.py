@@ -47,8 +47,8 @@ def test_what_is_written_replaces_a_link_and_leaves_its_target_alone(tiny, nanog
     Path("out/x").mkdir(parents=True)
     Path("out/x/metrics.jsonl").write_text(LOG)
     for target, line in (
-        ("loss.svg", ["plot-log", "x", "-o", "loss.svg"]),
-        ("new.jsonl", ["plot-log", "x", "--to-jsonl", "new.jsonl"]),
+        ("loss.svg", ["plot-log", "x", "-o", "loss.svg", "--force"]),
+        ("new.jsonl", ["plot-log", "x", "--to-jsonl", "new.jsonl", "--force"]),
         ("new.pt", ["migrate-ckpt", "good.pt", "-o", "new.pt", "--force"]),
     ):
         untouched = precious(target, temporary(target))

@@ -12,6 +12,7 @@ import time
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
+from subprocess import PIPE
 
 import filelock
 import numpy as np
@@ -234,19 +235,54 @@ class TestTwoPrepare:
     def test_files_are_put_in_place_by_one_at_a_time(self):
         """While one holds the folder's lock, the other waits and touches nothing."""
         prepare_letters(ABC)
-        Path("xyz.txt").write_text(XYZ)
         before = {path.name: path.read_bytes() for path in OUT.iterdir() if path.is_file()}
+        other = executable(
+            "prepare", "-", "--out", str(OUT), "--tokenizer=char", "--force", "-q", stdin=PIPE
+        )
+        text = XYZ * 100
+        other.stdin.write(text)  # more than a pipe holds: it has begun to read
+        other.stdin.flush()
         with filelock.FileLock(OUT / ".lock"):
-            other = executable(
-                "prepare", "xyz.txt", "--out", str(OUT), "--tokenizer=char", "--force", "-q"
-            )
+            other.stdin.close()
+            other.stdin = None
             wait_until(lambda: any((p / "meta.json").exists() for p in OUT.glob(".*.tmp-nanogpt")))
             time.sleep(0.3)
             assert other.poll() is None
-            found = {path.name: path.read_bytes() for path in OUT.iterdir() if path.is_file()}
-            assert found == {**before, ".lock": b""}
+            assert {name: (OUT / name).read_bytes() for name in before} == before
         assert other.communicate(timeout=60) == ("", "")
-        assert letters() == XYZ
+        assert letters() == text
+
+    @pytest.mark.parametrize("holder", ["17 on host", ""])
+    def test_a_folder_in_use_is_refused_at_once(self, nanogpt, holder):
+        """Before a pipe is read to its end, or waited for."""
+        OUT.mkdir(parents=True)
+        os.mkfifo("pipe")
+        with filelock.FileLock(OUT / ".lock"):
+            (OUT / ".lock").write_text(holder)
+            code, _, err = nanogpt("prepare", "pipe", "--out", OUT, "--force")
+        assert code == 2
+        who = f"a run (process {holder})" if holder else "another process"
+        assert f"error: {who} is using {OUT}" in err
+        assert [path.name for path in OUT.iterdir()] == [".lock"]
+
+    def test_a_run_that_begins_meanwhile_is_waited_for_within_bounds(self, monkeypatch):
+        prepare_letters(ABC)
+        lock, fsync = filelock.FileLock(OUT / ".lock"), os.fsync
+
+        def begin(descriptor):
+            lock.acquire()
+            fsync(descriptor)
+
+        monkeypatch.setattr(os, "fsync", begin)
+        monkeypatch.setattr(time, "sleep", lambda _: None)
+        clock = itertools.count()
+        monkeypatch.setattr(time, "perf_counter", lambda: float(next(clock)))
+        try:
+            with pytest.raises(UsageError, match="its lock was not free within 10 s"):
+                prepare_letters(XYZ)
+        finally:
+            lock.release(force=True)
+        assert letters() == ABC
 
     @pytest.mark.parametrize("force", [["--force"], []])
     def test_two_processes(self, force):

@@ -3,10 +3,13 @@
 import hashlib
 import json
 import lzma
+import signal
 import socket
 import subprocess
 import sys
+import time
 import warnings
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -68,6 +71,26 @@ def merges() -> bytes:
 def test_the_merge_table_is_openais() -> None:
     known = "1ce1664773c50f3e0cc8842619a93edc4624525b728b188a9e0be33b7726adc5"
     assert hashlib.sha256(merges()).hexdigest() == known
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
+def test_learning_can_be_interrupted() -> None:  # row 76
+    """Else it takes some seconds in which no signal is heard."""
+    texts = [" ".join(f"{n * n:x}{n}" for n in range(start, 600_000, 50)) for start in range(50)]
+    due: list[float] = []
+
+    def read() -> Iterator[str]:
+        yield from texts
+        due.append(time.monotonic() + 0.5)
+        signal.setitimer(signal.ITIMER_REAL, 0.5)  # a thread could not send it either
+
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            train_bpe(read(), 20_000)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert time.monotonic() - due[0] < 1
 
 
 def test_golden_ids() -> None:

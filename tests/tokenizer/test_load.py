@@ -1,6 +1,7 @@
 """Tokenizers by name, from files, and from descriptions that may be corrupt."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -67,3 +68,15 @@ def changed(**changes: object) -> dict[str, Any]:
 def test_a_corrupt_description_is_refused(content: object) -> None:
     with pytest.raises(DataError):
         from_dict(content)
+
+
+def test_a_pipe_or_a_device_is_no_tokenizer() -> None:
+    os.mkfifo("pipe")
+    Path("folder").mkdir()
+    Path("folder/meta.json").symlink_to("/dev/zero")
+    for name in ("pipe", "/dev/zero", "folder"):
+        with pytest.raises(DataError, match=f"from {name}.*: it is not a regular file") as error:
+            named_tokenizer(name)
+        assert "permissions" in error.value.hint
+    with pytest.raises(UsageError, match="unknown --tokenizer"):
+        named_tokenizer("x" * 5000)

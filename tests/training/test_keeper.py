@@ -74,7 +74,7 @@ class TestSaving:
                 path = Path("out/a/last.pt")
                 lost.append(report.step - (load_checkpoint(path).step if path.exists() else 0))
 
-        train(start(save_every="0.6s", max_iters=100, eval_interval=1000), Watch())
+        train(start(save_every="0.6s", max_iters=70, eval_interval=1000), Watch())
         assert 0.02 * max(lost) < 0.6  # 1.1 if it went on during the write
 
     def test_a_full_disk_ends_the_run_soon(self, monkeypatch):

@@ -1,6 +1,5 @@
 """Training computes the same whatever interrupts it, and writes what it promises."""
 
-import os
 import signal
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from nanogpt_cli.checkpoint.load import load_checkpoint
 from nanogpt_cli.checkpoint.weights import build_model
 from nanogpt_cli.errors import DivergedError, UsageError
 from nanogpt_cli.evaluation.loss import evaluate_loss, token_byte_counts
+from nanogpt_cli.files import unfinished
 from nanogpt_cli.training.loop import train
 from nanogpt_cli.training.plan import Request, make_run
 from nanogpt_cli.training.reporter import Reporter
@@ -176,11 +176,11 @@ class TestRun:
 
     def test_stale_temporary_files_are_swept(self):
         Path("out/a").mkdir(parents=True)
-        living = Path(f"out/a/.loss.png.{os.getppid()}.tmp-nanogpt")
-        for path in (living, Path("out/a/.last.pt.4194399.tmp-nanogpt")):
-            path.write_text("half")
-        train(start(max_iters=1))
-        assert list(Path("out/a").glob(".*tmp*")) == [living]
+        with unfinished(Path("out/a")) as living:
+            for path in (living, Path("out/a/.stale.tmp-nanogpt")):
+                path.write_text("half")
+            train(start(max_iters=1))
+            assert list(Path("out/a").glob(".*tmp-nanogpt")) == [living]
 
     def test_compile_falls_back_and_says_so(self, monkeypatch):
         def broken(model):

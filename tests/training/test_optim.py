@@ -144,6 +144,77 @@ def test_optimizers_keep_their_moments_and_not_the_old_rates(tiny):
         make_optimizers(model, TrainConfig(optimizer="adamw")).load_state_dict(old.state_dict())
 
 
+def trained(model, optimizer):
+    """Return optimizers that have taken one step."""
+    optimizers = make_optimizers(model, TrainConfig(optimizer=optimizer))
+    model(torch.zeros(1, 4, dtype=torch.long), torch.ones(1, 4, dtype=torch.long)).backward()
+    optimizers.step()
+    return optimizers
+
+
+def entry(state, number=0):
+    return next(iter(state[-1]["state"][number].keys() - {"step"}))
+
+
+SPOILED = {
+    "shape": lambda state: state[-1]["state"][0].update({entry(state): torch.ones(3)}),
+    "type": lambda state: state[-1]["state"][0].update(
+        {entry(state): state[-1]["state"][0][entry(state)].double()}
+    ),
+    "one element for all": lambda state: state[-1]["state"][0].update(
+        {entry(state): torch.ones(1).expand(state[-1]["state"][0][entry(state)].shape)}
+    ),
+    "another order": lambda state: state[-1]["state"][0].update(
+        {entry(state): state[-1]["state"][0][entry(state)].t().contiguous().t()}
+    ),
+    "no tensor": lambda state: state[-1]["state"][0].update({entry(state): [1.0]}),
+    "shared": lambda state: state[-1]["state"].update({4: state[-1]["state"][0]}),
+    "an entry more": lambda state: state[-1]["state"][0].update(more=torch.ones(1)),
+    "an entry less": lambda state: state[-1]["state"][0].popitem(),
+    "a tensor for the entries": lambda state: state[-1]["state"].update({0: torch.ones(3)}),
+    "a parameter less": lambda state: state[-1]["state"].popitem(),
+    "another number": lambda state: state[-1]["state"].update(x=state[-1]["state"].pop(0)),
+    "groups": lambda state: state[-1]["param_groups"][0]["params"].reverse(),
+    "tensors for groups": lambda state: state[-1].update(param_groups=[torch.ones(3)]),
+    "numbers for tensors": lambda state: state[-1]["param_groups"][0].update(params=torch.ones(3)),
+    "steps": lambda state: state[0]["state"][0].update(step=torch.ones(3)),
+    "no steps": lambda state: state[0]["state"][0].update(step=float("nan")),
+    "steps before the first": lambda state: state[0]["state"][0].update(step=torch.tensor(-5.0)),
+    "no state": lambda state: state[-1].clear(),
+    "another thing": lambda state: state.__setitem__(-1, torch.ones(3)),
+    "one more": lambda state: state.append({}),
+}
+
+
+@pytest.mark.parametrize("spoil", SPOILED.values(), ids=SPOILED.keys())
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_state_that_is_not_of_these_parameters_is_refused_whole(tiny, optimizer, spoil):
+    model = tiny()
+    state = trained(model, optimizer).state_dict()
+    state = [
+        {**part, "state": {n: dict(entries) for n, entries in part["state"].items()}}
+        for part in state
+    ]
+    spoil(state)
+    new = make_optimizers(model, TrainConfig(optimizer=optimizer))
+    with pytest.raises(ValueError, match=r"^(its|it does|the checkpoint)"):
+        new.load_state_dict(state)
+    assert all(not part.state for part in new.parts)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_state_from_before_the_first_step_and_steps_as_numbers_are_taken(tiny, optimizer):
+    model = tiny()
+    new = make_optimizers(model, TrainConfig(optimizer=optimizer))
+    new.load_state_dict(new.state_dict())
+    state = trained(model, optimizer).state_dict()
+    for entries in state[0]["state"].values():
+        entries["step"] = 1
+    new.load_state_dict(state)
+    for entries in new.parts[0].state_dict()["state"].values():
+        assert torch.equal(entries["step"], torch.tensor(1.0))
+
+
 CONFIG = TrainConfig(learning_rate=1.0, min_lr=0.1, warmup_iters=10, schedule="cosine")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from short_runs import SETTINGS, Listener, StopAt, events, same, start, timeless, weights
+from short_runs import Listener, StopAt, events, same, start, timeless, weights
 
 from nanogpt_cli.checkpoint.load import load_checkpoint
 from nanogpt_cli.errors import UsageError
@@ -131,21 +131,6 @@ class TestGoingOn:
         make_run(Request({"max_iters": 13}, None, Path("out/a"), "resume"))
         train(make_run(Request({"max_iters": 13}, None, Path("out/a"), "resume")))
         assert events("out/a", "train")[-1]["time"] >= before
-
-    def test_starting_over_leaves_nothing_that_could_be_gone_on_with(self):
-        train(start(save_every="3", keep=3))
-
-        class Killed(Reporter):
-            def start(self, *args):
-                raise KeyboardInterrupt
-
-        again = Request({**SETTINGS, "seed": 3}, "data/hamlet", Path("out/a"), force=True)
-        with pytest.raises(KeyboardInterrupt):
-            train(make_run(again), Killed())
-        assert {path.name for path in Path("out/a").iterdir()} == {".lock", "metrics.jsonl"}
-        with pytest.raises(UsageError) as error:
-            start("out/a")
-        assert error.value.hint == "start over: --force"
 
     def test_a_folder_of_kept_states_is_not_free(self):
         train(start(save_every="3", keep=3))

@@ -12,6 +12,7 @@ from nanogpt_cli import files
 from nanogpt_cli.checkpoint.load import load_checkpoint
 from nanogpt_cli.checkpoint.schema import Checkpoint
 from nanogpt_cli.errors import MachineError
+from nanogpt_cli.training.folder import RunFolder
 from nanogpt_cli.training.saver import Saver, Snapshot
 
 FOLDER = Path("run")
@@ -45,7 +46,7 @@ def steps(*names):
 
 def test_what_changes_after_a_save_is_not_in_it(checkpoint, gate):
     before = {name: tensor.clone() for name, tensor in checkpoint.model.items()}
-    with Saver(FOLDER) as saver:
+    with Saver(RunFolder(FOLDER)) as saver:
         saver.save("last.pt", checkpoint)
         with torch.no_grad():
             for tensor in checkpoint.model.values():
@@ -59,7 +60,7 @@ def test_what_changes_after_a_save_is_not_in_it(checkpoint, gate):
 
 
 def test_a_save_waits_for_the_one_before_it_and_no_other(checkpoint, gate):
-    with Saver(FOLDER) as saver:
+    with Saver(RunFolder(FOLDER)) as saver:
         saver.save("last.pt", checkpoint)
         saver.save("ckpt.pt", checkpoint)  # another file: not waited for
         threading.Timer(0.3, gate.set).start()
@@ -76,12 +77,12 @@ def test_a_failed_write_is_told_at_the_next_call(checkpoint, monkeypatch):
 
     monkeypatch.setattr(Checkpoint, "save", full)
     for ask in (Saver.is_writing, Saver.wait, lambda s, name: s.save(name, checkpoint)):
-        with pytest.raises(MachineError), Saver(FOLDER) as saver:
+        with pytest.raises(MachineError), Saver(RunFolder(FOLDER)) as saver:
             saver.save("last.pt", checkpoint)
             saver._thread.submit(int).result()  # after the write
             ask(saver, "last.pt")
             pytest.fail("nothing was told")
-    with pytest.raises(MachineError), Saver(FOLDER) as saver:
+    with pytest.raises(MachineError), Saver(RunFolder(FOLDER)) as saver:
         saver.save("last.pt", checkpoint)
 
 
@@ -96,7 +97,7 @@ def test_leaving_at_once_gives_up_the_write_and_keeps_the_old_file(checkpoint, m
         real(content, file)
 
     monkeypatch.setattr(torch, "save", slow)
-    with pytest.raises(KeyboardInterrupt), Saver(FOLDER) as saver:
+    with pytest.raises(KeyboardInterrupt), Saver(RunFolder(FOLDER)) as saver:
         saver.save("last.pt", replace(checkpoint, step=9))
         assert begun.wait(20)
         raise KeyboardInterrupt
@@ -105,14 +106,14 @@ def test_leaving_at_once_gives_up_the_write_and_keeps_the_old_file(checkpoint, m
 
 
 def test_another_error_does_not_stop_a_good_state_from_being_written(checkpoint):
-    with pytest.raises(ZeroDivisionError), Saver(FOLDER) as saver:
+    with pytest.raises(ZeroDivisionError), Saver(RunFolder(FOLDER)) as saver:
         saver.save("last.pt", checkpoint)
         raise ZeroDivisionError
     assert steps("last.pt") == [0]
 
 
 def test_the_newest_states_are_kept_under_their_steps(checkpoint):
-    with Saver(FOLDER, keep=2) as saver:
+    with Saver(RunFolder(FOLDER), keep=2) as saver:
         for step in (5, 10, 15, 15):
             saver.save("last.pt", replace(checkpoint, step=step))
     names = ["last.pt", "step-00000010.pt", "step-00000015.pt"]
@@ -121,7 +122,7 @@ def test_the_newest_states_are_kept_under_their_steps(checkpoint):
 
 
 def test_states_of_later_steps_go_when_a_run_has_gone_back(checkpoint):
-    with Saver(FOLDER, keep=3) as saver:
+    with Saver(RunFolder(FOLDER), keep=3) as saver:
         for step in (5, 10, 15, 7):
             saver.save("last.pt", replace(checkpoint, step=step))
     kept = sorted(path.name for path in FOLDER.glob("step-*"))
@@ -130,7 +131,7 @@ def test_states_of_later_steps_go_when_a_run_has_gone_back(checkpoint):
 
 def test_without_keep_other_files_are_left_alone(checkpoint):
     (FOLDER / "step-00000003.pt").write_bytes(b"mine")
-    with Saver(FOLDER) as saver:
+    with Saver(RunFolder(FOLDER)) as saver:
         saver.save("last.pt", checkpoint)
     assert (FOLDER / "step-00000003.pt").read_bytes() == b"mine"
 
@@ -138,7 +139,7 @@ def test_without_keep_other_files_are_left_alone(checkpoint):
 def test_the_log_is_on_the_disk_before_the_state_it_led_to(checkpoint, monkeypatch):
     order, real = [], files.os.fsync
     monkeypatch.setattr(files.os, "fsync", lambda fd: order.append("state") or real(fd))
-    with Saver(FOLDER) as saver:
+    with Saver(RunFolder(FOLDER)) as saver:
         saver.save("last.pt", checkpoint, first=lambda: order.append("log"))
     assert order[:2] == ["log", "state"]
 

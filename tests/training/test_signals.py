@@ -29,6 +29,17 @@ def test_the_first_is_remembered_and_a_second_sigterm_changes_nothing():
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
+def test_what_the_parent_has_ignored_stays_ignored():  # row 70
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        with StopSignals().listening() as signals:
+            send(signal.SIGHUP)
+            assert not signals.received
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_within_interrupting_a_signal_raises_at_once_and_no_handler_of_failures_takes_it():
     reached = []
     signals = StopSignals()

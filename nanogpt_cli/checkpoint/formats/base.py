@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nanogpt_cli.checkpoint.schema import Checkpoint, Content
-from nanogpt_cli.errors import CheckpointError
+from nanogpt_cli.checkpoint.torchfile import unreadable
+from nanogpt_cli.errors import CheckpointError, UnreadableError
 from nanogpt_cli.registry import CHECKPOINT_FORMATS
 
 
@@ -22,8 +23,8 @@ class CheckpointFormat:
     read: Callable[[Path], Content]
     """Returns ``model`` and ``model_config``, and whatever else of a checkpoint is stored.
 
-    The content may be of any version; names of tensors are nanoGPT's. Raises CheckpointError where
-    the file cannot be read safely.
+    The content may be of any version; names of tensors are nanoGPT's, and each tensor is contiguous
+    and has memory of its own. Raises CheckpointError where the file cannot be read safely.
     """
     write: Callable[[Checkpoint, Path], None] | None = None
     """Writes a checkpoint whole or not at all; None where this format is only read."""
@@ -36,13 +37,15 @@ def find_format(path: Path) -> CheckpointFormat:
     """
     try:
         if not path.exists():
-            raise CheckpointError(f"cannot read {path}: there is no such file", "check the path")
+            raise UnreadableError(f"cannot read {path}: there is no such file", "check the path")
+        if not (path.is_file() or path.is_dir()):
+            raise UnreadableError(f"cannot read {path}: it is not a regular file", "name a file")
         for name in CHECKPOINT_FORMATS:
             found: CheckpointFormat = CHECKPOINT_FORMATS.get(name)
             if found.recognises(path):
                 return found
     except OSError as error:
-        raise CheckpointError(f"cannot read {path}: {error.strerror}", "check the path") from error
+        raise unreadable(path, error) from error
     raise CheckpointError(
         f"{path} is not a checkpoint",
         f"name a checkpoint in one of these formats: {', '.join(CHECKPOINT_FORMATS)}",

@@ -4,13 +4,18 @@ import json
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from nanogpt_cli.checkpoint.formats.base import CheckpointFormat
 from nanogpt_cli.checkpoint.schema import Content
 from nanogpt_cli.config import Gelu
-from nanogpt_cli.errors import CheckpointError
+from nanogpt_cli.errors import CheckpointError, raise_unrelated
+from nanogpt_cli.files import open_regular
 
 _HINT = "name a folder with config.json and model.safetensors of a GPT-2"
 _TRANSPOSED = ("attn.c_attn.weight", "attn.c_proj.weight", "mlp.c_fc.weight", "mlp.c_proj.weight")
+_LARGEST_CONFIG = 1 << 20
+"""Bytes; what is beyond is not read."""
 _GELUS: dict[str, Gelu] = {"gelu_new": "tanh", "gelu_pytorch_tanh": "tanh", "gelu": "erf"}
 _FIXED = {
     "model_type": "gpt2",
@@ -23,7 +28,7 @@ _FIXED = {
 
 def recognises(path: Path) -> bool:
     """Whether a folder holds a config.json."""
-    return (path / "config.json").is_file()
+    return (path / "config.json").exists()
 
 
 def read(folder: Path) -> Content:
@@ -35,9 +40,12 @@ def read(folder: Path) -> Content:
     import safetensors.torch
 
     try:
-        settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        weights = safetensors.torch.load_file(folder / "model.safetensors")
+        with open_regular(folder / "config.json") as file:
+            settings = json.loads(file.read(_LARGEST_CONFIG))
+        with open_regular(folder / "model.safetensors"):  # which may be read by its name, then
+            weights = safetensors.torch.load_file(folder / "model.safetensors")
     except (OSError, ValueError, RecursionError, safetensors.SafetensorError) as error:
+        raise_unrelated(error)
         raise CheckpointError(f"cannot read a model from {folder}: {error}", _HINT) from error
     if not isinstance(settings, dict) or settings.get("model_type") != "gpt2":
         raise CheckpointError(f"{folder} does not hold a GPT-2", _HINT)
@@ -46,7 +54,9 @@ def read(folder: Path) -> Content:
         full = name if name.startswith(("transformer.", "lm_head.")) else f"transformer.{name}"
         # OpenAI stored its layers input first; torch's Linear has the output first
         transposed = full.endswith(_TRANSPOSED) and tensor.dim() == 2
-        model[full] = tensor.t().contiguous() if transposed else tensor
+        tensor = tensor.t() if transposed else tensor
+        # the file is mapped, and may be cut or replaced meanwhile
+        model[full] = tensor.clone(memory_format=torch.contiguous_format)
     return {"model": model, "model_config": _config(settings, folder)}
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from nanogpt_cli.checkpoint import torchfile
 from nanogpt_cli.checkpoint.formats.base import CheckpointFormat
+from nanogpt_cli.files import open_regular
 
 SUFFIXES = (".pt", ".pth", ".ckpt", ".bin")
 
@@ -14,7 +15,7 @@ def recognises(path: Path) -> bool:
         return False
     if path.suffix.lower() in SUFFIXES:
         return True
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         return file.read(2).startswith((torchfile.ZIP_MAGIC, torchfile.PICKLE_MAGIC))
 
 

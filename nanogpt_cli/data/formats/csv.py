@@ -2,11 +2,12 @@
 
 Cells are separated by commas, tabs or semicolons, whichever is most frequent in the first line
 that is not blank. That line names the columns, unless the table has a single one whose name is not
-known.
+known. What would lose text, such as a cell too many, is refused.
 """
 
 import csv
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import chain
 
 from nanogpt_cli.data.formats.base import (
@@ -29,6 +30,19 @@ from nanogpt_cli.text import printable
 _KNOWN_COLUMNS = {"text", *chain.from_iterable(PAIRS)}
 
 
+_SWALLOWED = 5
+"""Lines within quotes, each a whole row by itself, that say that a quote is missing."""
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row of a table, and the place and the lines that it was read from."""
+
+    place: str
+    lines: list[str]
+    cells: list[str]
+
+
 def _read(chunks: Iterable[str], name: str, report: Report) -> Iterator[Piece]:
     """Yield each row."""
     lines = whole_lines(chunks, name)
@@ -40,45 +54,87 @@ def _read(chunks: Iterable[str], name: str, report: Report) -> Iterator[Piece]:
     else:
         return
     delimiter = max(",\t;", key=header.count)
+    rows = _rows(chain(blank, [header], lines), delimiter, name)
+    first = next(rows, None)
+    if first and len(first.cells) > 1:
+        yield from _table(first, rows, delimiter, name, report)
+    elif first:
+        yield from _column(first, rows, delimiter, name, report)
+
+
+def _rows(lines: Iterable[str], delimiter: str, name: str) -> Iterator[_Row]:
+    """Yield the rows that are not blank. Raises DataError for quotes that are not in order."""
+    read: list[str] = []
+
+    def kept() -> Iterator[str]:
+        for line in lines:
+            read.append(line)
+            yield line
+
     csv.field_size_limit(LONGEST_LINE)
-    reader = csv.reader(chain(blank, [header], lines), delimiter=delimiter)
-    rows = (row for row in reader if row and (len(row) > 1 or row[0].strip()))
-    try:
-        first = next(rows, [])
-        if len(first) > 1:
-            yield from _table(first, rows, name, report)
-        else:
-            yield from _column(first, rows, delimiter, name, report)
-    except csv.Error as error:
-        raise DataError(f"{name}, line {reader.line_num}: {error}", "check its quotes") from error
+    reader = csv.reader(kept(), delimiter=delimiter, strict=True)
+    while True:
+        place = f"{name}, line {reader.line_num + 1}"
+        read.clear()
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise DataError(f"{place}: {error}", "check the quotes in this line") from error
+        if cells and (len(cells) > 1 or cells[0].strip()):
+            yield _Row(place, list(read), cells)
 
 
 def _table(
-    header: list[str], rows: Iterable[list[str]], name: str, report: Report
+    header: _Row, rows: Iterable[_Row], delimiter: str, name: str, report: Report
 ) -> Iterator[Piece]:
     """Yield the column ``text``, or the pairs of two columns."""
-    columns = [column.strip().lower() for column in header]
+    columns = [column.strip().lower() for column in header.cells]
     pair = find_pair(columns)
     if pair is None and "text" not in columns:
         raise DataError(
             f"{name} has neither a column text nor a pair such as human, bot: {', '.join(columns)}",
             "name the columns in its first line",
         )
+    used = ("text",) if "text" in columns or pair is None else pair
+    for column in used:
+        if columns.count(column) > 1:
+            raise DataError(
+                f"{header.place} names {columns.count(column)} columns {column}",
+                "give each column a name of its own",
+            )
     for row in rows:
-        cells = dict(zip(columns, row, strict=False))
-        if "text" in columns or pair is None:
-            pieces = document([cells.get("text", "")])
+        _check(row, len(columns), delimiter)
+        cells = dict(zip(columns, row.cells, strict=False))
+        texts = [cells.get(column, "") for column in used]
+        if len(texts) == 1:
+            pieces = document(texts)
         else:
-            human, bot = (cells.get(column, "") for column in pair)
-            pieces = conversation([Turn("human", human), Turn("bot", bot)])
+            pieces = conversation([Turn("human", texts[0]), Turn("bot", texts[1])])
         yield from counted(pieces, "row", report)
 
 
+def _check(row: _Row, width: int, delimiter: str) -> None:
+    """Raise DataError for text beyond the last column, and for quotes around other rows."""
+    if any(cell.strip() for cell in row.cells[width:]):
+        raise DataError(
+            f"{row.place} has {len(row.cells)} cells, but there are {width} columns",
+            f"put double quotes around a cell with {printable(delimiter)} in its text",
+        )
+    inner = [line.split(delimiter) for line in row.lines[1:-1] if line.strip()]
+    if len(inner) >= _SWALLOWED and all(len(c) == width and all(map(str.strip, c)) for c in inner):
+        raise DataError(
+            f"{row.place}: the next {len(inner)} lines look like rows, but are within its quotes",
+            "check the quotes in this line; where they are right, write the table as JSON lines",
+        )
+
+
 def _column(
-    first: list[str], rows: Iterable[list[str]], delimiter: str, name: str, report: Report
+    first: _Row, rows: Iterable[_Row], delimiter: str, name: str, report: Report
 ) -> Iterator[Piece]:
     """Yield each row of a single column; a delimiter that is not quoted belongs to the text."""
-    cell = "".join(first).strip()
+    cell = "".join(first.cells).strip()
     if cell.lower() not in _KNOWN_COLUMNS:
         if cell.isidentifier():
             report.warn(
@@ -87,7 +143,13 @@ def _column(
             )
         rows = chain([first], rows)
     for row in rows:
-        yield from counted(document([delimiter.join(row)]), "row", report)
+        text = delimiter.join(row.cells)
+        if len(row.cells) > 1 and text != "".join(row.lines).rstrip("\r\n"):
+            raise DataError(
+                f"{row.place} has text within quotes and beside them",
+                "put double quotes around the whole text, and write those within it twice",
+            )
+        yield from counted(document([text]), "row", report)
 
 
 FORMAT = Format("csv", suffixes=(".csv", ".tsv"), sniff=no_sniff, read=_read)
