@@ -30,6 +30,15 @@ QUESTIONS = read_questions("answers")
 
 LENGTHS = {1: 6, 2: 9, 3: 13, 4: 17, 5: 18, 6: 16, 7: 11, 8: 6, 9: 3, 10: 1}
 """Turns of the human in a conversation, and how often."""
+NEUTRAL = (
+    "Thank you for telling me. How do you feel about it?",
+    "I understand. Tell me a little more about it.",
+    "I see. What is the most important thing for you right now?",
+    "I understand. I'm here and I'm listening.",
+)
+"""Replies that fit whatever was told, in the order in which a conversation uses them."""
+UNSURE = 0.35
+"""How often such a reply is given, so that it is the likeliest where the model is unsure."""
 MAX_COPIES = 2
 """How often the very same conversation may occur in the corpus."""
 
@@ -230,6 +239,9 @@ class Conversation:
 
     def opened(self, topic: Topic) -> str:
         """Choose a reply to the opening of a topic, and expect the answers to it."""
+        if self.is_unsure(topic):
+            self.pending = []
+            return self.fresh(NEUTRAL)
         text = self.fresh([reply.text for reply in topic.replies])
         self.pending = next(reply.answers for reply in topic.replies if reply.text == text)
         return text
@@ -278,8 +290,7 @@ class Conversation:
         """Ask for one's own name, which was said before."""
         asked = SOCIAL["name_intro"].questions
         self.pending = []
-        answer = self.fresh(asked.replies).replace("{name}", self.name)
-        self.say(self.rng.choice(asked.wordings), answer)
+        self.say(self.rng.choice(asked.wordings), self.fresh(asked.replies))
 
     def answer(self) -> None:
         """Answer the bot's question."""
@@ -295,12 +306,19 @@ class Conversation:
         """Say one of the wordings."""
         self.pending = []
         wording = self.rng.choice(exchange.wordings)
-        self.say(wording, self.fresh(exchange.replies))
+        asked = exchange is self.topic.questions or exchange is self.topic.closing
+        unsure = not asked and self.is_unsure(self.topic)
+        self.say(wording, self.fresh(NEUTRAL if unsure else exchange.replies))
+
+    def is_unsure(self, topic: Topic) -> bool:
+        """Whether the bot says something that fits anything that people may tell."""
+        return topic.name not in SOCIAL and self.rng.random() < UNSURE
 
     def fresh(self, replies: Sequence[str]) -> str:
         """Choose one of those replies that were said least often so far."""
         least = min(self.said[reply] for reply in replies)
-        reply = self.rng.choice([reply for reply in replies if self.said[reply] == least])
+        left = [reply for reply in replies if self.said[reply] == least]
+        reply = left[0] if replies is NEUTRAL else self.rng.choice(left)
         self.said[reply] += 1
         return reply
 
