@@ -10,7 +10,7 @@ AUDIT := .venv-audit
 demo: $(READY)
 	$(BIN)/nanogpt prepare --force
 	$(BIN)/nanogpt train --data-dir data/demo --time 3m --out-dir out/demo --force
-	$(BIN)/nanogpt chat demo --seed 1 --temperature 0.5 -p "my dog is ill and i am so worried"
+	$(BIN)/nanogpt chat demo --seed 1 -p "my dog is ill and i am so worried"
 	@echo
 	@echo "Talk to it:  $(BIN)/nanogpt chat demo"
 

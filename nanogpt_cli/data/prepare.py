@@ -26,7 +26,7 @@ from nanogpt_cli.runs import DATASETS
 from nanogpt_cli.tokenizer.base import END_OF_TEXT, Tokenizer, TokenizerKind
 from nanogpt_cli.tokenizer.load import find_kind, named_tokenizer
 
-DEMO_TOKENIZER = "bpe:1024"
+DEMO_TOKENIZER = "bpe:2048"
 
 
 @dataclass(frozen=True)
