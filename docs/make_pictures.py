@@ -27,8 +27,8 @@ MESSAGES = (
     "yes, with my family",
     "tell me a joke",
 )
-STEPS = 300
-"""Steps of each of the three runs."""
+STEPS = 1000
+"""Steps of each of the three runs, of a size that takes a minute on a laptop."""
 PATIENCE = 300.0
 """Seconds that a reply may take, on a busy machine too."""
 
@@ -143,7 +143,8 @@ def loss() -> None:
         runs = [f"{folder}/{name}" for name in ("default", "rope", "relative")]
         for run in runs:
             _nanogpt(
-                *("train", "--data-dir", "data/demo", "--pos-embd", Path(run).name),
+                *("train", "--data-dir", "data/demo", "--pos-embd", Path(run).name, "--quiet"),
+                *("--preset", "shakespeare-char-cpu"),
                 *("--max-iters", str(STEPS), "--eval-interval", str(STEPS // 12)),
                 *("--out-dir", run),
             )
