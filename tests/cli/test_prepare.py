@@ -101,6 +101,6 @@ def test_the_demo_corpus(capsys: pytest.CaptureFixture[str]) -> None:
     out, err = capsys.readouterr()
     document = json.loads(out)
     assert document["out"] == "data/demo"
-    assert document["vocab_size"] == 1024
+    assert document["vocab_size"] == 2048
     assert document["documents"] > 100
     assert "demo corpus" in err
