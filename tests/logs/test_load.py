@@ -35,7 +35,12 @@ def test_a_run_its_folder_its_log_and_a_console_log():
             log.write("train", step=step, time=step * 2, loss=loss, tokens_per_sec=100 + step)
         log.write("eval", step=10, time=21.5, train_loss=2.9, val_loss=3.1)
     expected = Curve(
-        "tiny", [(0, 4.0), (10, 3.0)], [(10, 3.1)], 105.0, 21.5, {"time": {0: 0.0, 10: 21.5}}
+        "tiny",
+        [(0, 4.0), (10, 3.0)],
+        [(10, 3.1)],
+        105.0,
+        21.5,
+        positions={"time": {0: 0.0, 10: 21.5}},
     )
     for name in ("tiny", "out/tiny", "out/tiny/metrics.jsonl"):
         assert load_curve(name) == expected
