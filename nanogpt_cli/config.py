@@ -192,7 +192,8 @@ class PrepareConfig:
     )
     format: str = setting(
         "auto",
-        "auto (by the file's name and first lines), text, dialogue (<human>, <bot>), jsonl or csv.",
+        "auto (by the file's name and first lines), text, dialogue (<human>, <bot>), jsonl, json "
+        "(an array of records) or csv.",
         choices=OrAuto(FORMATS),
     )
     val_fraction: float = setting(0.1, "Part of the text kept for validation.", above=0, below=1)

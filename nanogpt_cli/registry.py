@@ -111,6 +111,7 @@ FORMATS = Registry(
         "text": "nanogpt_cli.data.formats.text:FORMAT",
         "dialogue": "nanogpt_cli.data.formats.dialogue:FORMAT",
         "jsonl": "nanogpt_cli.data.formats.jsonl:FORMAT",
+        "json": "nanogpt_cli.data.formats.json:FORMAT",
         "csv": "nanogpt_cli.data.formats.csv:FORMAT",
     },
 )

@@ -188,6 +188,7 @@ def kinds(tiny):
         "settings of nanoGPT's": Kind(NANOGPT_PY.encode(), "x.py", train, (0, 2, 3, 4, 5)),
         "dialogue": Kind(CHAT.encode(), "x.txt", prepare, (0, 3)),
         "JSONL": Kind(jsonl_dump(jsonl * 4), "x.jsonl", prepare, (0, 3), jsonl * 4, jsonl_dump),
+        "JSON": Kind(json_dump(jsonl * 4), "x.json", prepare, (0, 3), jsonl * 4, json_dump),
         "CSV": Kind(b'human,bot\n' + b'hi,"yes, ""I"" am"\n' * 9, "x.csv", prepare, (0, 3)),
         "config.json": Kind(json_dump(config), "hf/config.json", hf, (0, 2, 4), config, json_dump),
         "safetensors": Kind(
@@ -199,7 +200,7 @@ def kinds(tiny):
 KINDS = (
     "checkpoint", "pickle in a checkpoint", "content of a checkpoint", "content of nanoGPT's",
     "checkpoint before 1.6", "meta.json", "tokenizer", "meta.pkl", "train.bin", "metrics.jsonl",
-    "console log", "settings in TOML", "settings of nanoGPT's", "dialogue", "JSONL", "CSV",
+    "console log", "settings in TOML", "settings of nanoGPT's", "dialogue", "JSONL", "JSON", "CSV",
     "config.json", "safetensors",
 )  # fmt: skip
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from nanogpt_cli.data.formats.base import Report
+from nanogpt_cli.data.signatures import encoding_of, is_text
 from nanogpt_cli.errors import DataError, MachineError
 from nanogpt_cli.files import machine_errors, open_regular
 from nanogpt_cli.registry import FORMATS
@@ -33,6 +34,10 @@ _TEXT_SUFFIXES = {
 }  # fmt: skip
 """What is taken for text in a folder, beside the suffixes of the formats."""
 
+_MAYBE_SETTINGS = {".json"}
+"""Suffixes of files that are read of a folder only where a format recognises their content."""
+
+_HEAD = 2**13
 _CHUNK = 2**20
 _COPIED_FREELY = 2**26
 """Bytes of a pipe that are copied before the free space of the disk is looked at."""
@@ -60,10 +65,12 @@ def find_files(inputs: Iterable[str], stack: ExitStack, report: Report) -> list[
 
 
 def head_of(path: Path, size: int) -> bytes:
-    """Read the first bytes of a file."""
+    """Read the first bytes of a file, or the last where ``size`` is negative."""
     try:
         with open_regular(path) as file:
-            return file.read(size)
+            if size < 0:
+                file.seek(max(0, os.fstat(file.fileno()).st_size + size))
+            return file.read(abs(size))
     except OSError as error:
         raise unreadable(str(path), error) from error
 
@@ -109,7 +116,7 @@ def _files_in(folder: Path, report: Report) -> list[Path]:
     suffixes = _TEXT_SUFFIXES.union(*(FORMATS.get(name).suffixes for name in FORMATS))
     texts = []
     for path in sorted(p for _, files in _walk(folder, report) for p in files):
-        if path.is_file() and path.suffix.lower() in suffixes and b"\0" not in head_of(path, 8192):
+        if path.is_file() and path.suffix.lower() in suffixes and _is_read(path):
             texts.append(path)
         else:
             report.add(
@@ -117,6 +124,15 @@ def _files_in(folder: Path, report: Report) -> list[Path]:
                 f"files of {folder} are not text and were left out",
             )
     return texts
+
+
+def _is_read(path: Path) -> bool:
+    """Whether a file in a folder begins as text, and as records where it may also be settings."""
+    head = head_of(path, _HEAD)
+    if path.suffix.lower() not in _MAYBE_SETTINGS or not is_text(head):
+        return is_text(head)
+    text = head.decode(encoding_of(head), "ignore").removeprefix("\ufeff")
+    return any(FORMATS.get(name).sniff(text) for name in FORMATS)
 
 
 def _walk(root: Path, report: Report) -> Iterator[tuple[Path, list[Path]]]:

@@ -1,11 +1,14 @@
 """What each format makes of a file, how it is recognised, and formats from outside."""
 
+import json
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from itertools import chain
 
 import pytest
 from datasets import CHAT, PROSE, documents, meta, run, write
 
+from nanogpt_cli.data.formats import json as json_format
 from nanogpt_cli.data.formats.base import Format, Piece, Report, document
 from nanogpt_cli.data.sources import find_sources, read_pieces
 from nanogpt_cli.errors import DataError, UsageError
@@ -27,7 +30,7 @@ def read(name: str, content: str) -> tuple[str, list[str]]:
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
-        ("a.jsonl", '{"text": "One."}\n\n{"text": "Two.", "id": 3}\n', "One.|Two.|"),
+        ("a.jsonl", '{"text": "One."}\n\n{"text": "Two.", "id": ""}\n', "One.|Two.|"),
         (
             "a.jsonl",
             '{"messages": [{"role": "system", "content": "Be kind."},'
@@ -42,7 +45,7 @@ def read(name: str, content: str) -> tuple[str, list[str]]:
             "human:P;bot:C;|human:Q;bot:A;|"
             "human:H;bot:G;|",
         ),
-        ("a.csv", 'id,text\n1,"One, ""two"".\nThree"\n2,Four\n', 'One, "two".\nThree|Four|'),
+        ("a.csv", 'id,text\n,"One, ""two"".\nThree"\n,Four\n', 'One, "two".\nThree|Four|'),
         ("a.csv", "text\nRoses\nViolets\n", "Roses|Violets|"),
         ("a.csv", "\n\nText\n\nRoses, red\n\n", "Roses, red|"),
         (
@@ -50,7 +53,7 @@ def read(name: str, content: str) -> tuple[str, list[str]]:
             "Question\tAnswer\nHow?\tSo.\nWhy?\tWell, ...\n",
             "human:How?;bot:So.;|human:Why?;bot:Well, ...;|",
         ),
-        ("a.csv", "text;n\nOne;1\nTwo;2\n", "One|Two|"),
+        ("a.csv", "text;n\nOne;\nTwo;\n", "One|Two|"),
     ],
 )  # fmt: skip
 def test_records(name: str, content: str, expected: str) -> None:
@@ -75,6 +78,129 @@ def test_records_without_text_or_turns_are_refused(name: str, content: str, mess
     with pytest.raises(DataError, match=message) as error:
         run(write(name, content))
     assert name in error.value.message
+
+
+INSTRUCTIONS = [
+    {"instruction": "Translate", "input": "Hello", "output": "Bonjour"},
+    {"instruction": "Name a colour", "input": "", "output": "Red"},
+    {"instruction": "Who?", "context": "It was Ann.", "response": "Ann"},
+]
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json", "a.csv", "b.csv"])
+def test_what_an_instruction_is_about_belongs_to_the_question(name: str) -> None:
+    records = INSTRUCTIONS[2:] if name == "b.csv" else INSTRUCTIONS[: 3 if "j" in name else 2]
+    if name == "a.json":
+        content = json.dumps(records, indent=2)
+    elif name == "a.jsonl":
+        content = "\n".join(map(json.dumps, records))
+    else:
+        content = "\n".join([",".join(records[0]), *(",".join(r.values()) for r in records)])
+    turns = [
+        "human:Translate\nHello;bot:Bonjour;|",
+        "human:Name a colour;bot:Red;|",
+        "human:Who?\nIt was Ann.;bot:Ann;|",
+    ]
+    shown = turns[2:] if name == "b.csv" else turns[: len(records)]
+    assert read(name, content) == ("".join(shown), [])
+
+
+CONVERSATION = [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Yo"}]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ([{"conversations": CONVERSATION}, {"messages": CONVERSATION}], 2),
+        ([CONVERSATION, CONVERSATION], 2),
+        (CONVERSATION, 1),
+        ({"conversations": CONVERSATION}, 1),
+        ([[{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yo"}]], 1),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.json", "b.txt"])
+def test_json_is_read_as_conversations(name: str, value: object, expected: int) -> None:
+    for indent in (None, 2):
+        assert read(name, json.dumps(value, indent=indent)) == ("human:Hi;bot:Yo;|" * expected, [])
+
+
+def test_json_holds_texts_lines_and_nothing() -> None:
+    assert read("a.json", '[{"text": "One."}, {"text": "Two."}]') == ("One.|Two.|", [])
+    assert read("a.json", '{"text": "One."}\n{"text": "Two."}\n') == ("One.|Two.|", [])
+    assert read("a.json", ' [] {"text": "One."} []') == ("One.|", [])
+    assert read("a.txt", '["a list"]') == ('["a list"]|', [])
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 1000])
+def test_json_may_be_cut_anywhere(size: int) -> None:
+    value = [*INSTRUCTIONS, {"text": 'Ünë \\ "]'}, {"prompt": "1", "completion": None}]
+    for content in (json.dumps(value, indent=1), " ".join(map(json.dumps, value))):
+        chunks = [content[i : i + size] for i in range(0, len(content), size)]
+        whole = FORMATS.get("json").read([content], "a.json", Report())
+        assert list(FORMATS.get("json").read(chunks, "a.json", Report())) == list(whole)
+
+
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        ('[{"text": "One."}, {"text": 3}]', "record 2 is neither"),
+        ('[{"text": "One."} {"text": "Two."}]', "after record 1"),
+        ('[{"text": "One."},]', "record 2 is neither"),
+        ('[{"text": "One."}', "after record 1"),
+        ('[{"text": "One', "record 1 is neither"),
+        ('{"name": "a", "version": 3}', "record 1 is neither"),
+        ('["One", "Two"]', "record 1 is neither"),
+        ("[" * 100_000, "record 1 is neither"),
+        (f'[{{"text": {"1" * 5000}}}]', "record 1 is neither"),
+    ],
+)
+def test_json_that_is_not_records_is_refused_at_its_place(content: str, place: str) -> None:
+    with pytest.raises(DataError) as error:
+        read("a.json", content)
+    assert error.value.message.startswith(f"a.json, {place}")
+    assert "--format text" in error.value.hint
+
+
+def test_a_record_longer_than_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_format, "LONGEST_LINE", 1000)
+    chunks = ("x" * 100 for _ in range(100))
+    with pytest.raises(DataError, match="more than 1,000 characters"):
+        list(FORMATS.get("json").read(chain(['["'], chunks), "a.json", Report()))
+    assert sum(1 for _ in chunks) > 50  # the rest was not read
+
+
+def test_parts_of_a_content_are_joined_and_others_counted() -> None:
+    parts = [
+        {"type": "text", "text": "What is"},
+        {"type": "image_url", "image_url": {"url": "x"}},
+        "this?",
+        {"type": "image_url"},
+    ]
+    record = {
+        "messages": [
+            {"role": "user", "content": parts},
+            {"role": "assistant", "content": [{"type": "text", "text": "A cat."}]},
+        ]
+    }
+    assert read("a.jsonl", json.dumps(record)) == (
+        "human:What is\nthis?;bot:A cat.;|",
+        ["2 parts of type image_url were left out"],
+    )
+
+
+def test_fields_left_out_are_named_once_with_their_number() -> None:
+    lines = [
+        {"text": "One.", "id": 1, "lang": "en", "empty": None},
+        {"prompt": "P", "completion": "C", "id": 2, "\x1b[31m": 0},
+        {"messages": [{"role": "user", "content": "Hi", "weight": 1}], "id": 3},
+    ]
+    said = "fields that were left out, and how often: id (3), lang (1), \\x1b[31m (1), weight (1)"
+    assert read("a.jsonl", "\n".join(map(json.dumps, lines)))[1] == [said]
+    table = "id,human,bot,note\n1,Hi,Yo,x\n2,Hi,Yo,\n"
+    assert read("a.csv", table)[1] == ["fields that were left out, and how often: id (2), note (1)"]
+    many = json.dumps({"text": "One."} | {f"f{i}": i + 1 for i in range(3000)})
+    (note,) = read("b.jsonl", f"{many}\n{many}\n")[1]
+    assert note.endswith("f7 (2), others (5,984)")
 
 
 def test_messages_that_cannot_be_used_are_left_out_and_counted() -> None:
@@ -126,7 +252,11 @@ def test_many_unknown_roles_are_counted_together() -> None:
 def test_a_row_without_text_is_left_out_and_counted() -> None:
     """It must not become a document of its id."""
     left_out = "rows without text were left out"
-    assert read("a.csv", "id,text\n17,One\n18,\n\n19\n20,  \n") == ("One|", [f"3 {left_out}"])
+    fields = "fields that were left out, and how often:"
+    assert read("a.csv", "id,text\n17,One\n18,\n\n19\n20,  \n") == (
+        "One|",
+        [f"3 {left_out}", f"{fields} id (4)"],
+    )
     content = "human,bot\nHi,Yo\n,\n,Yes\n"
     assert read("b.csv", content) == (
         "human:Hi;bot:Yo;|bot:Yes;|",
@@ -174,7 +304,7 @@ def test_a_table_that_loses_nothing_is_read() -> None:
     poem = "Roses are red,\nViolets are blue,\n" * 4
     assert read("a.csv", f'id,text\n1,"{poem}"\n2,"a ""b"" c",,\n3,say "hi"\n') == (
         f'{poem}|a "b" c|say "hi"|',
-        [],
+        ["fields that were left out, and how often: id (3)"],
     )
     assert read("b.csv", 'text\nRoses, "red", blue\n"Lilies, ""white"""\nA,\n') == (
         'Roses, "red", blue|Lilies, "white"|A,|',
@@ -263,5 +393,5 @@ def test_an_unknown_format_is_named_with_the_nearest() -> None:
     with pytest.raises(UsageError, match="verses"):
         run(write("a.verse", CONTENT), format="verses")
     with pytest.raises(UsageError) as error:
-        run(write("a.txt", CONTENT), format="json")
-    assert error.value.hint == "did you mean jsonl?"
+        run(write("a.txt", CONTENT), format="jsn")
+    assert error.value.hint == "did you mean json?"

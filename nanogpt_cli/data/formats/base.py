@@ -4,12 +4,13 @@ A new format is one file with a ``Format`` and one line in ``registry.FORMATS``.
 are for formats with one document or conversation per record. This module knows no format itself.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from nanogpt_cli.dialogue import Turn
 from nanogpt_cli.errors import DataError
-from nanogpt_cli.text import valid_text
+from nanogpt_cli.text import printable, valid_text
 
 Piece = str | Turn | None
 """A piece of a plain document, a turn of a conversation, or the end of either."""
@@ -19,9 +20,17 @@ LONGEST_LINE = 2**27
 
 PAIRS = (
     ("human", "bot"), ("prompt", "completion"), ("prompt", "response"), ("question", "answer"),
-    ("instruction", "output"), ("instruction", "response"),
+    ("instruction", "output"), ("instruction", "response"), ("input", "output"),
 )  # fmt: skip
 """Names of a question and its answer in records and tables."""
+
+ADDED_TO_QUESTION = ("input", "context")
+"""Names of what an instruction is about, which follows it in the human's turn."""
+
+_LISTED = 8
+"""Names that a note lists; the rest are counted together."""
+_LONGEST_NAME, _MOST_FIELDS = 40, 1000
+"""Characters of a name, and names of fields, that are told apart."""
 
 
 class Report:
@@ -30,6 +39,9 @@ class Report:
     def __init__(self) -> None:
         self._warnings: list[str] = []
         self._counts: dict[tuple[str, str], int] = {}
+        self._named: dict[str, set[str]] = {}
+        self._fields: Counter[str] = Counter()
+        self._other_fields = 0
 
     def warn(self, note: str) -> None:
         """Add a note about a file."""
@@ -40,10 +52,38 @@ class Report:
         if count:
             self._counts[one, many] = self._counts.get((one, many), 0) + count
 
+    def leave_out(self, what: str, kind: str, name: str) -> None:
+        """Count a ``what`` of ``kind``, by its name, which is untrusted, or with other names."""
+        names = self._named.setdefault(f"{what} {kind}", set())
+        name = name[:_LONGEST_NAME]
+        if len(names) < _LISTED:
+            names.add(name)
+        shown = f"{kind} {printable(name)}" if name in names else f"other {kind}s"
+        self.add(f"{what} of {shown} was left out", f"{what}s of {shown} were left out")
+
+    def leave_out_fields(self, names: Iterable[str]) -> None:
+        """Count fields of a record, or columns of a row, that have text and are not used."""
+        for name in names:
+            name = name[:_LONGEST_NAME]
+            if name in self._fields or len(self._fields) < _MOST_FIELDS:
+                self._fields[name] += 1
+            else:
+                self._other_fields += 1
+
     def notes(self) -> list[str]:
         """Return the notes added, then one for each thing counted, in order of occurrence."""
         counts = self._counts.items()
-        return [*self._warnings, *(f"{n:,} {one if n == 1 else many}" for (one, many), n in counts)]
+        counted = [f"{n:,} {one if n == 1 else many}" for (one, many), n in counts]
+        return [*self._warnings, *counted, *self._field_notes()]
+
+    def _field_notes(self) -> Iterator[str]:
+        """Name the fields left out in one line, the most frequent first."""
+        fields = self._fields.most_common()
+        listed = [f"{printable(name) or 'unnamed'} ({n:,})" for name, n in fields[:_LISTED]]
+        if others := self._other_fields + sum(n for _, n in fields[_LISTED:]):
+            listed.append(f"others ({others:,})")
+        if listed:
+            yield f"fields that were left out, and how often: {', '.join(listed)}"
 
 
 @dataclass(frozen=True)
@@ -127,3 +167,14 @@ def whole_lines(chunks: Iterable[str], name: str, longest: int = LONGEST_LINE) -
 def find_pair(names: Collection[str]) -> tuple[str, str] | None:
     """Return the first of PAIRS that is among ``names``."""
     return next((pair for pair in PAIRS if pair[0] in names and pair[1] in names), None)
+
+
+def question(pair: tuple[str, str], fields: Mapping[str, str]) -> tuple[str, list[str]]:
+    """Return the human's turn of a record or row, and the names of what it is made of.
+
+    What an instruction is about follows it, in a line of its own.
+    """
+    names = [pair[0]]
+    if pair[0] == "instruction":
+        names += [name for name in ADDED_TO_QUESTION if fields.get(name, "").strip()]
+    return "\n".join(fields[name] for name in names), names

@@ -21,6 +21,7 @@ from nanogpt_cli.data.formats.base import (
     document,
     find_pair,
     no_sniff,
+    question,
     whole_lines,
 )
 from nanogpt_cli.dialogue import Turn
@@ -106,12 +107,14 @@ def _table(
             )
     for row in rows:
         _check(row, len(columns), delimiter)
-        cells = dict(zip(columns, row.cells, strict=False))
-        texts = [cells.get(column, "") for column in used]
-        if len(texts) == 1:
-            pieces = document(texts)
+        cells = dict.fromkeys(columns, "") | dict(zip(columns, row.cells, strict=False))
+        if len(used) == 1:
+            read, pieces = ["text"], document([cells["text"]])
         else:
-            pieces = conversation([Turn("human", texts[0]), Turn("bot", texts[1])])
+            human, read = question(used, cells)
+            pieces = conversation([Turn("human", human), Turn("bot", cells[used[1]])])
+        unread = cells.keys() - {*used, *read}
+        report.leave_out_fields(name for name in columns if name in unread and cells[name].strip())
         yield from counted(pieces, "row", report)
 
 
