@@ -47,13 +47,13 @@ def stream(session: "Session", text: str, show: bool = True) -> "Reply":
     except KeyboardInterrupt:
         interrupted = True
         pieces.close()
-        if wrap:
-            write(" [stopped]")
-    if show and wrap:
-        sys.stdout.write(wrap.finish())
     assert session.last is not None
     if interrupted:
         session.last.stop_reason = "interrupted"
+    if session.last.stop_reason == "interrupted" and wrap:  # also inside the generator
+        write(" [stopped]")
+    if show and wrap:
+        sys.stdout.write(wrap.finish())
     return session.last
 
 

@@ -427,7 +427,10 @@ def test_a_dry_run_refuses_what_the_run_refuses(nanogpt, trained):
 
 @pytest.mark.parametrize(("rank", "notes"), [("0", 1), ("1", 0)])
 def test_notes_are_said_by_one_process(nanogpt, nanogpt_data, monkeypatch, rank, notes):
-    monkeypatch.setenv("RANK", rank)
+    launcher = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1",
+                "MASTER_PORT": "29500"}  # fmt: skip
+    for name, value in launcher.items():
+        monkeypatch.setenv(name, value)
     code, _, err = nanogpt("train", *TINY, "--dry-run")
     assert code == 0
     assert err.count("no meta.json") == notes
