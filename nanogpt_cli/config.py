@@ -185,10 +185,10 @@ class SampleConfig:
 class PrepareConfig:
     """How text becomes a dataset."""
 
-    tokenizer: str | None = setting(
-        None,
-        "gpt2 (default; the demo corpus takes bpe:1024), char, byte, bpe:N (N tokens learned from "
-        "the text), cl100k_base, o200k_base, or a file or dataset that holds one.",
+    tokenizer: str = setting(
+        "auto",
+        "auto (what suits the size of the text), char, bpe:N (N tokens learned from the text), "
+        "gpt2, byte, cl100k_base, o200k_base, or a file or dataset that holds one.",
     )
     format: str = setting(
         "auto",

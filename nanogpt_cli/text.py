@@ -31,6 +31,15 @@ def shortened(value: object, longest: int = 80) -> str:
     return text if len(text) <= longest else f"{text[:longest]}..."
 
 
+def byte_size(count: int) -> str:
+    """Return a number of bytes with a unit, as short as it is to be read: ``4.5 MB``."""
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= size:
+            number = count / size
+            return f"{number:.1f} {unit}" if number < 10 else f"{number:,.0f} {unit}"
+    return f"{count} byte{'' if count == 1 else 's'}"
+
+
 def whole_number(text: str, most: int) -> int | None:
     """Read a text of decimal digits alone, at most ``most``; None for any other."""
     digits = text.isascii() and text.isdecimal() and len(text) <= len(str(most))

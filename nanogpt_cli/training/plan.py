@@ -10,10 +10,12 @@ import torch
 
 from nanogpt_cli.checkpoint.schema import Checkpoint
 from nanogpt_cli.config import PRESETS, ModelConfig, TrainConfig, preset_for
+from nanogpt_cli.data.split import too_little
 from nanogpt_cli.data.store import Dataset, open_dataset
 from nanogpt_cli.device import available_memory, find_device
 from nanogpt_cli.errors import DataError, UsageError
 from nanogpt_cli.runs import BEST, LAST, RUNS, find_checkpoint, find_dataset, saved_states
+from nanogpt_cli.text import shell_word
 from nanogpt_cli.training import dial, forecast
 from nanogpt_cli.training.folder import refuse_existing
 from nanogpt_cli.training.parallel import launched
@@ -198,10 +200,13 @@ def _leaves_the_size_open(asked: Mapping[str, Any]) -> bool:
 
 def _longest_block(data: Dataset) -> int:
     """Return the longest block that both splits hold once. Raises DataError where there is none."""
-    longest = min(len(data.train), len(data.val)) - 1
-    if longest < 1:
-        raise DataError(f"{data.folder} has too little text to train on", "prepare more text")
-    return longest
+    if problem := too_little(len(data.train), len(data.val)):
+        raise DataError(
+            f"{data.folder}: {problem}",
+            "prepare more text, at least some thousand words: nanogpt prepare YOUR.txt --force "
+            f"--out {shell_word(data.folder)}",
+        )
+    return min(len(data.train), len(data.val)) - 1
 
 
 def _too_short(data: Dataset, config: ModelConfig) -> DataError:
