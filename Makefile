@@ -5,12 +5,12 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 AUDIT := .venv-audit
 
-.PHONY: demo test test-long lint audit format docs clean
+.PHONY: demo test test-long lint audit format docs pictures clean
 
 demo: $(READY)
 	$(BIN)/nanogpt prepare --force
 	$(BIN)/nanogpt train --data-dir data/demo --time 3m --out-dir out/demo --force
-	$(BIN)/nanogpt chat demo --seed 1 --temperature 0.5 -p "my dog is ill and i am so worried"
+	$(BIN)/nanogpt chat demo --seed 1 -p "my dog is ill and i am so worried"
 	@echo
 	@echo "Talk to it:  $(BIN)/nanogpt chat demo"
 
@@ -41,6 +41,10 @@ format: $(READY)
 
 docs: $(READY)
 	$(BIN)/python docs/make_reference.py
+
+# The README's pictures, of the model that `make demo` leaves; needs tmux, and some minutes.
+pictures: $(READY)
+	$(BIN)/python docs/make_pictures.py
 
 clean:
 	rm -rf $(VENV) $(AUDIT) build dist

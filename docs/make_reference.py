@@ -19,7 +19,8 @@ def reference() -> str:
     lines = [
         "# Reference",
         "",
-        "Made by `make docs` from the program; every command says the same with `--help`.",
+        "Made by `make docs` from the program; every command says the same with `--help`,",
+        "`train` with `--help-all`.",
         "Flags may be written with dashes or underscores, with a space or `=`; switches also as",
         "`--compile=False`.",
     ]
@@ -29,8 +30,8 @@ def reference() -> str:
         arguments = [p for p in command.params if p.param_type_name == "argument"]
         options = [p for p in command.params if p.param_type_name == "option"]
         lines += [f"- `{p.metavar or p.name.upper()}` {p.help}" for p in arguments]
-        lines += ["", "| flag | default | meaning |", "|---|---|---|"]
-        lines += [_row(option) for option in options if option.name != "help"]
+        if options:
+            lines += ["", "| flag | default | meaning |", "|---|---|---|", *map(_row, options)]
     lines += ["", "## Presets", "", "What `--preset` sets; every flag overrides it.", ""]
     for name, values in PRESETS.items():
         settings = ", ".join(f"`{key}={value}`" for key, value in values.items())

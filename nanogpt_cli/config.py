@@ -168,7 +168,7 @@ class SampleConfig:
     """How the next token is drawn."""
 
     temperature: float = setting(
-        0.8, "Randomness; 0 always takes the likeliest token.", min=0, max=1e30
+        0.5, "Randomness; 0 always takes the likeliest token.", min=0, max=1e30
     )
     top_k: int = setting(200, "Draw from the k likeliest tokens only.", min=1, max=MOST)
     top_p: float = setting(1.0, "Draw from the likeliest tokens of this mass.", above=0, max=1)

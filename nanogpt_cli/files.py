@@ -31,7 +31,7 @@ def atomic_write(path: Path, large: bool = False) -> Iterator[IO[bytes]]:
     """
     with machine_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        with unfinished(path.parent) as temporary:
+        with unfinished(path) as temporary:
             with LargeFile(temporary) if large else temporary.open("xb") as file:
                 with suppress(OSError):  # there is none yet, or the file system has no modes
                     shutil.copymode(path, temporary)
@@ -43,15 +43,15 @@ def atomic_write(path: Path, large: bool = False) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def unfinished(folder: Path) -> Iterator[Path]:
-    """Yield a new name in ``folder`` for a file or a folder, and remove what has it in the end.
+def unfinished(target: Path) -> Iterator[Path]:
+    """Yield a new name beside ``target`` for what will replace it; at the end nothing has it.
 
     Whoever holds the lock beside it works on it; ``sweep``, which is called first, removes what
     nobody holds. Raises OSError where the folder cannot be written.
     """
-    sweep(folder)
+    sweep(target.parent)
     while True:
-        path = folder / f".{secrets.token_hex(6)}{TEMPORARY}"
+        path = target.with_name(f".{target.name[:32]}.{secrets.token_hex(6)}{TEMPORARY}")
         lock = path.with_name(path.name + _HELD)
         descriptor = os.open(lock, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
         if _hold(descriptor):

@@ -1,6 +1,16 @@
 """Text of any origin, made safe to encode, to show and to type."""
 
+import difflib
+import re
 import shlex
+from collections.abc import Collection
+
+_OBEYED = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but \t and \n, Escape among them
+    "\u202a-\u202e\u2066-\u2069"  # embeddings, overrides and isolates of writing direction
+    "\ud800-\udfff]"  # halves of characters, which UTF-8 cannot encode
+)
+"""What a terminal obeys instead of showing it."""
 
 
 def valid_text(text: str) -> str:
@@ -18,8 +28,23 @@ def printable(text: object) -> str:
 
 
 def without_controls(text: str) -> str:
-    """Return untrusted text without control characters; line breaks and tabs are kept."""
-    return "".join(c for c in text if c.isprintable() or c in "\n\t")
+    """Return untrusted text without what a terminal would obey; line breaks and tabs are kept.
+
+    So are characters that are part of writing: no-break spaces, soft hyphens, joined emoji.
+    """
+    return _OBEYED.sub("", text)
+
+
+def nearest(name: str, known: Collection[str]) -> str | None:
+    """Return the known name that ``name`` begins or is almost; None where all are unrelated.
+
+    Dashes do not count: two flags are not alike because both begin with them.
+    """
+    plain = {other.strip("-").replace("_", "-"): other for other in known}
+    word = name.strip("-").replace("_", "-")
+    begun = [other for other in plain if len(word) > 1 and other.startswith(word)]
+    near = begun or difflib.get_close_matches(word, plain, n=1, cutoff=0.7)
+    return plain[near[0]] if near else None
 
 
 def shortened(value: object, longest: int = 80) -> str:

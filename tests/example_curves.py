@@ -13,3 +13,15 @@ def curve(*val: float, train=FALLING, name: str = "run") -> Curve:
 
 HEALTHY = curve(4, 3, 2.5, 2.2, 2.1, 2.0, name="healthy")
 OVERFITTING = curve(4, 3, 2.5, 2.6, 2.7, 2.8, 2.9, name="overfitting")
+
+_STEPS = range(10, 1001, 10)
+STEEP = Curve(
+    "steep",
+    [(step, 1 + 3.2 * 2 ** (-step / 10) + 0.4 * (1 - step / 1000)) for step in _STEPS],
+    [(0, 4.2), *((step, 1.1 + 0.4 * (1 - step / 1000)) for step in range(100, 1001, 100))],
+    positions={
+        "tokens": {step: 512 * step for step in range(0, 1001, 10)},
+        "time": {step: step / 5 for step in range(0, 1001, 10)},
+    },
+)
+"""Most of the fall is in the first steps."""

@@ -2,7 +2,6 @@
 
 import re
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 from types import ModuleType
@@ -12,7 +11,7 @@ import pytest
 DATA = Path(__file__).resolve().parent.parent / "data"
 CORPUS = DATA / "demo_corpus.txt"
 CONVERSATION = re.compile(
-    r"(<human>[^<>{}\n]+<endOfText>\n<bot>[^<>{}\n]+<endOfText>\n){1,4}", re.ASCII
+    r"(<human>([^<>{}\n]|</?3)+<endOfText>\n<bot>[^<>{}\n]+<endOfText>\n){1,10}", re.ASCII
 )
 
 
@@ -47,9 +46,7 @@ def vocabulary(text: str) -> set[str]:
 
 
 def test_regenerates_byte_for_byte(generator: ModuleType, text: str) -> None:
-    start = time.perf_counter()
     again = generator.compose_corpus(generator.DEFAULT_COUNT, generator.DEFAULT_SEED)
-    assert time.perf_counter() - start < 15
     # Compared outside the assertion: a diff of megabytes would take pytest minutes.
     same = again == text
     assert same, "run: python data/make_demo_corpus.py"
@@ -69,8 +66,8 @@ def test_command_line_writes_the_file(
 
 
 def test_size(text: str, conversations: list[str]) -> None:
-    assert len(conversations) >= 20_000
-    assert 2_000_000 <= len(text) <= 4_500_000
+    assert len(conversations) >= 10_000
+    assert 4_000_000 <= len(text) <= 8_000_000
 
 
 def test_every_conversation_is_well_formed(conversations: list[str]) -> None:
@@ -80,61 +77,85 @@ def test_every_conversation_is_well_formed(conversations: list[str]) -> None:
 
 
 def test_few_duplicates(conversations: list[str]) -> None:
-    assert 1 - len(set(conversations)) / len(conversations) < 0.08
+    assert 1 - len(set(conversations)) / len(conversations) < 0.01
     assert max(Counter(conversations).values()) <= 2
 
 
-def test_vocabulary_is_compact(text: str) -> None:
-    assert len(vocabulary(text)) <= 3_500
+def test_conversations_have_several_turns(text: str, conversations: list[str]) -> None:
+    assert 4 <= text.count("<human>") / len(conversations) <= 6
+
+
+def test_the_human_has_many_words_and_the_bot_few(text: str) -> None:
+    human = "\n".join(re.findall(r"^<human>(.*)<endOfText>$", text, re.MULTILINE))
+    assert len(vocabulary(human)) >= 6_000
     assert len(vocabulary("\n".join(bot_replies(text)))) <= 2_500
 
 
 def test_replies_are_short(text: str) -> None:
     lengths = [len(reply.split()) for reply in bot_replies(text)]
-    assert max(lengths) <= 40
+    assert max(lengths) <= 45
     assert 8 <= sum(lengths) / len(lengths) <= 20
 
 
-def test_emotions_and_situations_appear(generator: ModuleType, text: str) -> None:
-    from demo_grammar.compose import SCENES
-    from demo_grammar.emotions import EMOTIONS
+def test_replies_repeat_no_details(generator: ModuleType) -> None:
+    from demo_grammar.compose import GENERIC, SOCIAL, TOPICS
 
-    lower = text.lower().replace("i'm ", "i am ").replace("it's ", "it is ")
-    words = vocabulary(text)
-    emotions = [emotion for emotion in EMOTIONS if emotion.name in words]
-    assert len(emotions) >= 8
-    situations = [situation for scene in SCENES for situation in scene.situations]
-    told = [
-        situation
-        for situation in situations
-        if any(clause.lower().split("{")[0] in lower for clause in situation.clauses)
-    ]
-    assert len(told) == len(situations) >= 240
+    for topic in (*TOPICS, *SOCIAL.values(), *GENERIC.values()):
+        exchanges = [topic.details, topic.questions, topic.closing]
+        exchanges += [group for reply in topic.replies for group in reply.answers]
+        replies = [reply.text for reply in topic.replies]
+        replies += [text for exchange in exchanges for text in exchange.replies]
+        assert [text for text in replies if "{" in text] == [], topic.name
+
+
+def test_danger_is_taken_seriously(text: str) -> None:
+    said = "i want to die|i hate my life|i want to kill myself|i don't want to be here anymore"
+    replies = re.findall(rf"<human>(?:{said})\W*<endOfText>\n(.*)", text)
+    assert len(replies) >= 10
+    assert all(re.search("helpline|crisis line|emergency number", reply) for reply in replies)
 
 
 def test_tables_are_complete(generator: ModuleType) -> None:
-    from demo_grammar.compose import SCENES, SCRIPTS
-    from demo_grammar.emotions import BY_NAME
+    from demo_grammar.compose import GENERIC, QUESTIONS, SOCIAL, TOPICS
 
-    for scene in SCENES:
-        assert scene.situations, scene.name
-        assert scene.questions, scene.name
-        for situation in scene.situations:
-            assert set(situation.emotions) <= set(BY_NAME), (scene.name, situation)
-            assert situation.positive or scene.advice, scene.name
-        for question in scene.questions:
-            assert question.answers, (scene.name, question.text)
-            assert all(answer.replies for answer in question.answers), (scene.name, question.text)
-    for script in SCRIPTS:
-        assert script.wordings, script.name
-        assert script.variants, script.name
-        for variant in script.variants:
-            assert variant.replies, script.name
-            assert all(branch.replies for branch in variant.branches), script.name
+    assert len(TOPICS) >= 300
+    for topic in (*TOPICS, *SOCIAL.values()):
+        assert topic.openings, topic.name
+        assert topic.replies, topic.name
+        for reply in topic.replies:
+            assert all(group.wordings and group.replies for group in reply.answers), reply.text
+    for topic in (*TOPICS, *SOCIAL.values(), *GENERIC.values()):
+        for exchange in (topic.details, topic.questions, topic.closing):
+            assert bool(exchange.wordings) == bool(exchange.replies), topic.name
+    assert all(group.replies for question in QUESTIONS for group in question.answers)
+
+
+def test_no_wording_opens_two_topics(generator: ModuleType) -> None:
+    from demo_grammar.compose import GENERIC, SOCIAL, TOPICS
+
+    topics = [*TOPICS, *GENERIC.values(), *SOCIAL.values()]
+    found = Counter(
+        (wording.lower(), topic.tone == "ack")
+        for topic in topics
+        if not topic.tone.startswith("ack")
+        for wording in topic.openings
+    )
+    assert [wording for wording, count in found.items() if count > 1] == []
+
+
+def test_a_wrong_mark_is_told_with_its_line(
+    generator: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from demo_grammar import notation
+
+    monkeypatch.setattr(notation, "TABLES", tmp_path)
+    (tmp_path / "x.txt").write_text("## hello | plain\nh hi / hello\nb How are you?\n")
+    with pytest.raises(ValueError, match=r"x\.txt, line 3"):
+        notation.read_topics("x")
 
 
 def test_a_is_always_the_right_article(generator: ModuleType) -> None:
     from demo_grammar.words import SLOTS
 
-    for slot in ("job", "pet", "object", "machine", "subject"):
+    for slot in ("job", "pet"):
         assert [word for word in SLOTS[slot] if word[0].lower() in "aeiou"] == [], slot

@@ -115,7 +115,7 @@ def test_a_sweep_leaves_what_somebody_writes_and_takes_the_rest():
     Path(".a.1.tmp-nanogpt").write_text("stale")
     Path(".b.tmp-nanogpt.lock").write_text("its file was never made")
     Path(".c.tmp-nanogpt").symlink_to("precious")
-    with atomic_write(Path("file")) as file, unfinished(Path()) as folder:
+    with atomic_write(Path("file")) as file, unfinished(Path("new")) as folder:
         folder.mkdir()
         there = sorted(Path().iterdir())
         sweep(Path())
@@ -141,7 +141,7 @@ def test_where_there_are_no_locks_nothing_is_swept(monkeypatch):
         raise OSError(errno.ENOLCK, "no locks")
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    with unfinished(Path()) as stale:
+    with unfinished(Path("new")) as stale:
         stale.touch()
         with atomic_write(Path("file")) as file:
             file.write(b"whole")
@@ -159,7 +159,7 @@ def test_a_sweep_between_the_creation_of_a_lock_and_its_holding(monkeypatch):
         real(*args)
 
     monkeypatch.setattr(fcntl, "flock", flock)
-    with unfinished(Path()) as path:
+    with unfinished(Path("new")) as path:
         path.touch()
         sweep(Path())
         assert path.exists()
@@ -167,7 +167,7 @@ def test_a_sweep_between_the_creation_of_a_lock_and_its_holding(monkeypatch):
 
 
 def test_names_may_be_as_long_as_the_file_system_allows():
-    with atomic_write(Path("n" * 255)) as file:
+    with atomic_write(Path("ñ" * 127)) as file:
         file.write(b"whole")
     with pytest.raises(MachineError) as caught, atomic_write(Path("n" * 256)):
         pass

@@ -7,11 +7,37 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nanogpt_cli.text import printable, shell_word, valid_text, without_controls
+from nanogpt_cli.text import nearest, printable, shell_word, valid_text, without_controls
 
 
 def test_control_sequences_of_a_model_never_reach_the_terminal():
     assert without_controls("a\x1b[31mb\x07\x9bc\n\td é€") == "a[31mbc\n\td é€"
+    assert without_controls("\u202eevil\u202c \u2066x\u2069 \ud800 \r") == "evil x  "
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "10\u00a0km",
+        "\U0001f469\u200d\U0001f467",
+        "\u2764\ufe0f",
+        "co\u00adoperate",
+        "\u0646\u200cb",
+    ],
+    ids=["no-break space", "joined emoji", "variation selector", "soft hyphen", "non-joiner"],
+)
+def test_characters_that_are_part_of_writing_stay(text):
+    assert without_controls(text) == text
+
+
+@pytest.mark.parametrize(
+    ("word", "near"),
+    [("--n-layr", "--n-layer"), ("--n_layr", "--n-layer"), ("--data", "--data-dir"),
+     ("--nc", None), ("--zzz", None), ("-x", None)],
+)  # fmt: skip
+def test_only_a_related_name_is_suggested(word, near):
+    known = ["--json", "--n-layer", "--data-dir", "--quiet", "-q"]
+    assert nearest(word, known) == near
 
 
 @given(st.text())

@@ -1,563 +1,368 @@
-"""Compose conversations from the tables."""
+"""Compose conversations from the tables.
 
-import random
+A conversation is a walk: at each turn the human answers the bot's question, tells more, asks,
+thanks, or comes to something else; the bot's reply is one that fits all that the human may have
+said there. What the human says varies a lot and what the bot replies little, so that a very small
+model can learn it.
+"""
+
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import TypeVar
+from random import Random
 
-from . import scenes_daily, scenes_joy, scenes_life, scenes_people, talk_social, talk_topics
-from .emotions import BY_NAME, EMOTIONS, Emotion
-from .notation import Exchange, Scene, Script, Situation, parse_scenes, parse_scripts
-from .words import NAMES, SLOTS, TOWNS
+from .notation import Exchange, Topic, read_questions, read_topics
+from .typing_style import draw_style
+from .words import NAMES, SLOTS, invented_name
 
-T = TypeVar("T")
+TABLE_NAMES = ("people", "work", "daily")
 Turn = tuple[str, str]
 """What the human says and what the bot replies."""
 
-Conversation = list[Turn]
+TABLES = [topic for name in TABLE_NAMES for topic in read_topics(name)]
+TOPICS = [topic for topic in TABLES if not topic.name.startswith("misc_")]
+SOCIAL = {topic.name: topic for topic in read_topics("social")}
+GENERIC = {topic.name: topic for topic in read_topics("generic")}
+for table in TABLES:
+    if table.name in GENERIC:
+        GENERIC[table.name].openings += table.openings
+QUESTIONS = read_questions("answers")
 
-SCENES = [
-    scene
-    for module in (scenes_people, scenes_daily, scenes_life, scenes_joy)
-    for scene in parse_scenes(module.TABLE)
-]
-SCRIPTS = [
-    script for module in (talk_social, talk_topics) for script in parse_scripts(module.TABLE)
-]
-PAIRS = [
-    (scene, situation)
-    for scene in SCENES
-    for situation in scene.situations
-    # A situation with a slot stands for many, so it comes up more often.
-    for _ in range(3 if "{" in situation.clauses[0] else 1)
-]
-
+LENGTHS = {1: 6, 2: 9, 3: 13, 4: 17, 5: 18, 6: 16, 7: 11, 8: 6, 9: 3, 10: 1}
+"""Turns of the human in a conversation, and how often."""
+NEUTRAL = (
+    "Thank you for telling me. How do you feel about it?",
+    "I understand. Tell me a little more about it.",
+    "I see. What is the most important thing for you right now?",
+    "I understand. I'm here and I'm listening.",
+)
+"""Replies that fit whatever was told, in the order in which a conversation uses them."""
+UNSURE = 0.35
+"""How often such a reply is given, so that it is the likeliest where the model is unsure."""
 MAX_COPIES = 2
 """How often the very same conversation may occur in the corpus."""
 
-GREETINGS = ("Hi", "Hello", "Hey", "Hi there", "Good morning", "Good evening")
-KEEP_CAPITAL = ("I", "I'm", "English", "Christmas", "French", "German", "Spanish", "Latin")
-HOW_MUCH = ("", "", "so ", "very ", "really ", "a bit ")
-
-# Openings of a situation: {c} is the clause, {C} the same at the start of a sentence.
-PLAIN_OPENINGS = (
-    "{C}.",
-    "{C}.",
-    "{C}.",
-    "Can I tell you something? {C}.",
-    "I want to tell you that {c}.",
-    "You know, {c}.",
-)
-HARD_OPENINGS = (
-    "Today is a hard day. {C}.",
-    "I need someone to talk to. {C}.",
-    "I don't feel well because {c}.",
-    "I have a problem. {C}.",
-    "{C} and it's hard for me.",
-    "{C} and I need to talk about it.",
-)
-GOOD_OPENINGS = (
-    "{C}!",
-    "{C}!",
-    "Guess what? {C}!",
-    "I have good news. {C}!",
-    "Good news: {c}!",
-    "Today is a great day. {C}!",
-)
-FEELING_OPENINGS = (
-    "I feel {adj} because {c}.",
-    "I'm {adj} because {c}.",
-    "I'm {adj}. {C}.",
-    "I feel {adj}. {C}.",
-    "{C} and I feel {adj}.",
-    "{C} and now I'm {adj}.",
-    "{C}. I'm {adj}.",
-    "Today I feel {adj} because {c}.",
-    "I feel {adj} today, {c}.",
-)
-ADVICE_OPENINGS = (
-    "What should I do? {C}.",
-    "{C}. What should I do?",
-    "{C}. What can I do?",
-    "{C}. Do you have any advice?",
-    "I need advice. {C}.",
-    "{C} and I don't know what to do.",
-)
-FEELING_ALONE = (
-    "I feel {adj}.",
-    "I'm {adj}.",
-    "I'm {adj} today.",
-    "I feel {adj} today.",
-    "I feel {adj} and I don't know why.",
-    "Right now I feel {adj}.",
-    "Why do I feel {adj}?",
-    "I have been {adj} all day.",
-)
-NO_REASON = (
-    "I don't know.",
-    "I don't know why.",
-    "I'm not sure.",
-    "There is no reason.",
-    "I can't explain it.",
-    "It's just a feeling.",
-)
-TELL_ME = (
-    Exchange(
-        ["Yes.", "yes", "Yes, please.", "Yes, I want to.", "okay", "Maybe."],
-        ["I'm listening. Take your time and tell me."],
+FIRST = {
+    "topic": 44, "misc": 12, "social": 24, "greeting": 12, "name": 4, "danger": 5, "help": 1,
+}  # fmt: skip
+"""What a conversation begins with, and how often."""
+GREETINGS = ("hello", "how_are_you", "whats_up", "good_morning", "good_evening")
+CLOSINGS = ("bye", "bye", "good_night", "thanks", "thanks")
+REACTIONS = {*CLOSINGS, "good_idea", "ack_hard", "no_hard", "ack_good", "no_good", "ack_plain"} | {
+    "no_plain", "laugh", "happy_me", "confused", "sorry",
+}  # fmt: skip
+"""Social topics that react to something, so that few conversations begin with them."""
+DANGERS = ("danger", "danger", "danger", "violence", "emergency")
+OPENERS = (
+    "so", "well", "ugh", "omg", "hey", "hi", "hello", "hi there", "you know", "guess what", "ok so",
+    "honestly", "i have to tell you,", "can i tell you something?", "hey,", "hi,", "hello,",
+    "you know what?", "man,", "oh,", "today", "listen,", "good morning,", "good evening,", "sigh,",
+    "wow,", "well,", "i just wanted to say:", "btw", "also", "yesterday", "oh and",
+)  # fmt: skip
+OPENER_TONES = {"ugh": "hard", "sigh,": "hard", "wow,": "good", "guess what": "good"}
+ADDITIONS = {
+    "hard": (
+        "and i don't know what to do", "and i feel so sad", "and it hurts", "and i feel alone",
+        "and i'm so angry", "and i'm scared", "and i feel terrible", "and it makes me sad",
+        "i can't stop thinking about it", "it's so unfair", "and i'm worried", "i feel so bad",
+        "and now i can't sleep", "it's really hard", "i'm so tired of it", "and i'm stressed",
+        "and nobody cares", "i hate it", "and i'm really upset", "and i feel guilty",
     ),
-    Exchange(
-        ["No.", "no", "Not now.", "No, I can't.", "I don't want to talk about it."],
-        ["That's okay. You don't have to talk about it. I'm here if you need me."],
+    "good": (
+        "and i'm so happy", "i'm so proud", "and it feels great", "i can't believe it",
+        "and i'm excited", "it makes me happy", "i'm over the moon", "what a great day",
+        "i love it", "and i can't stop smiling", "it was amazing", "and i'm so relieved",
     ),
-)
-DONT_KNOW = ("I don't know.", "I'm not sure.", "No idea.", "Hard to say.", "I can't say.")
-ASK_ADVICE = (
-    "What should I do?",
-    "What can I do?",
-    "Do you have any advice?",
-    "And what should I do now?",
-    "What would you do?",
-    "Can you help me?",
-)
-WILL_TRY = Exchange(
-    [
-        "I will try that.",
-        "Okay, I'll do that.",
-        "That's a good idea.",
-        "You are right.",
-        "Good idea, thank you.",
-        "I'll try.",
-    ],
-    ["I'm glad. Take it step by step, I believe in you.", "That's good to hear. You can do it."],
-)
-THANKS_HARD = Exchange(
-    [
-        "Thank you.",
-        "Thanks.",
-        "Thank you, that helps.",
-        "Thank you for listening.",
-        "Thanks, I feel better now.",
-        "That's kind of you.",
-        "Thank you so much.",
-    ],
-    ["You're welcome. Take good care of yourself.", "You're welcome. You can always talk to me."],
-)
-THANKS_GOOD = Exchange(
-    [
-        "Thank you!",
-        "Thanks!",
-        "Thank you so much!",
-        "That's kind of you.",
-        "Thanks, you are nice.",
-        "Thank you, I will.",
-    ],
-    ["You're welcome! Enjoy your day.", "You're welcome! I'm happy with you."],
-)
-INTRODUCTIONS = (
-    "My name is {name}.",
-    "I'm {name}.",
-    "I am {name}.",
-    "Hi, I'm {name}.",
-    "Hello, my name is {name}.",
-    "Hi, my name is {name}.",
-    "You can call me {name}.",
-    "Hey, I'm {name}.",
-    "Hello, I'm {name}. Who are you?",
-    "Hi, {name} here.",
-    "People call me {name}.",
-    "My name is {name}, and yours?",
-)
-WELCOMES = (
-    "Nice to meet you, {name}! How are you today?",
-    "Hello {name}! It's nice to meet you. How do you feel today?",
-)
-WELCOME_SELF = "Nice to meet you, {name}! I'm a small language model and like to listen."
-HOMES = (
-    "I live in {town}.",
-    "I'm from {town}.",
-    "I come from {town}.",
-    "My home is in {town}.",
-    "I live in {town} now.",
-    "I was born in {town}.",
-    "I moved to {town}.",
-    "I'm in {town} right now.",
-)
-HOME_REPLIES = (
-    "How nice, {town}! What do you like about {town}?",
-    "I would like to know more about {town}. Do you like it there?",
-)
-HOME_ANSWERS = (
-    Exchange(
-        ["The people.", "the people are nice", "My friends are here.", "I like the people."],
-        ["Kind people make a place a home. I'm glad that you have them in {town}."],
-    ),
-    Exchange(
-        ["The sea.", "the parks", "It's so green.", "the old houses", "the river", "The food."],
-        ["That sounds lovely. Take a walk through {town} and enjoy it."],
-    ),
-    Exchange(
-        ["Yes, I love it.", "Yes, I do.", "yes", "It's beautiful.", "I like it a lot."],
-        ["I'm glad that you feel at home in {town}."],
-    ),
-    Exchange(
-        ["No, not really.", "no", "It's too loud.", "I don't like it.", "It's too big."],
-        ["I'm sorry. Maybe there is one quiet place in {town} that you like."],
-    ),
-)
-ASK_NAME = (
-    "What is my name?",
-    "What's my name?",
-    "Do you know my name?",
-    "Do you remember my name?",
-    "Who am I?",
-    "Can you say my name?",
-    "Tell me my name.",
-)
-ASK_HOME = (
-    "Where do I live?",
-    "Do you know where I live?",
-    "Which town did I tell you?",
-    "Do you remember my town?",
-)
-HOW_I_AM = (
-    Exchange(
-        ["I'm fine.", "Good, thank you.", "I'm good.", "Very well.", "I feel great.", "fine"],
-        ["I'm glad to hear that, {name}. What did you do today?"],
-    ),
-    Exchange(
-        ["Not so good.", "Bad.", "I feel bad.", "Not well.", "It was a hard day."],
-        ["I'm sorry to hear that, {name}. Do you want to tell me what happened?"],
-    ),
-    Exchange(
-        ["I'm tired.", "a bit tired", "So so.", "Okay, but tired.", "very tired"],
-        ["I understand, {name}. Try to rest a little today."],
-    ),
-)
+    "plain": ("today", "right now", "as always", "again", "i think", "at the moment"),
+}  # fmt: skip
+
+SLOT = re.compile(r"\{(\w+)\}")
+INTRODUCTIONS = ("name_intro", "name_ask", "bot_name")
+"""Topics in which {name} is the human's own."""
+SORRY = re.compile(r"sorry to hear|I'm sorry,? (you|that)|sounds (really |so )?hard")
+GLAD = re.compile(r"glad to hear|good to hear|lovely|How nice|happy for you|wonderful")
+"""What the bot says to bad and to good news."""
 
 
-def pick(rng: random.Random, options: Sequence[T]) -> T:
-    """Choose one option; built on ``random()`` so that every Python draws the same."""
-    return options[int(rng.random() * len(options))]
+class Conversation:
+    """One walk."""
 
+    def __init__(self, rng: Random, topics: Sequence[Topic]) -> None:
+        self.rng = rng
+        self.topics = topics
+        self.style = draw_style(rng)
+        self.name = draw_name(rng)
+        self.name_known = False
+        self.other = draw_name(rng)
+        """Whom, or which pet, the human speaks of."""
+        self.other_known = False
+        self.topic = GENERIC["misc_plain"]
+        self.mood = "plain"
+        self.pending: list[Exchange] = []
+        """The groups of answers to what the bot just asked."""
+        self.turns: list[Turn] = []
+        self.said: Counter[str] = Counter()
+        self.slots: dict[str, str] = {}
 
-def chance(rng: random.Random, share: float) -> bool:
-    """Return True in the given share of calls."""
-    return rng.random() < share
+    def compose(self) -> list[Turn]:
+        """Return the turns."""
+        length = self.rng.choices(list(LENGTHS), list(LENGTHS.values()))[0]
+        self.begin()
+        while len(self.turns) < length:
+            self.advance(last=len(self.turns) == length - 1)
+        return self.turns
 
+    def begin(self) -> None:
+        """Say the first words."""
+        match self.rng.choices(list(FIRST), list(FIRST.values()))[0]:
+            case "topic":
+                self.open(self.rng.choice(self.topics))
+            case "misc":
+                self.open(GENERIC[self.rng.choice(("misc_hard", "misc_good", "misc_plain"))])
+            case "social":
+                self.open(self.social(0.05))
+            case "greeting":
+                self.open(SOCIAL[self.rng.choice(GREETINGS)])
+            case "name":
+                self.open(SOCIAL["name_intro"])
+            case "danger":
+                self.open(SOCIAL[self.rng.choice(DANGERS)])
+            case _:
+                self.open(SOCIAL["help"])
 
-def capital(text: str) -> str:
-    """Return text with its first letter in upper case."""
-    return text[:1].upper() + text[1:]
+    def social(self, reactions: float) -> Topic:
+        """Draw a social topic, seldom one that reacts to what was said."""
+        react = self.rng.random() < reactions
+        names = [name for name in SOCIAL if (name in REACTIONS) == react]
+        weights = [len(SOCIAL[name].openings) ** 0.5 for name in names]
+        name = self.rng.choices(names, weights)[0]
+        if SOCIAL[name].tone in ("danger", "bye", "ack"):
+            return SOCIAL["hello"]
+        return SOCIAL[name]
 
+    @property
+    def tone(self) -> str:
+        """The tone of what is talked about: hard, good, plain or danger."""
+        if self.topic.tone == "danger":
+            return "danger"
+        return self.mood
 
-def spoken(rng: random.Random, text: str) -> str:
-    """Vary how carefully a human types: contractions, capitals, final full stop."""
-    if chance(rng, 0.6):
-        text = re.sub(r"\bI am ", "I'm ", re.sub(r"\b([Ii])t is ", r"\1t's ", text))
-    if text[-1] not in ".!?":
-        text += "."
-    text = capital(text)
-    style = rng.random()
-    if style < 0.55:
-        return text
-    if style < 0.7:
-        return text.rstrip(".")
-    text = text.lower()
-    if chance(rng, 0.7):
-        text = text.rstrip(".!")
-    return text.replace("'", "") if chance(rng, 0.2) else text
+    def advance(self, last: bool) -> None:
+        """Add one turn that fits what was said."""
+        steps = self.danger_steps(last) if self.tone == "danger" else self.steps(last)
+        self.rng.choices([step for step, _ in steps], [weight for _, weight in steps])[0]()
 
-
-def fill(text: str, slots: dict[str, str]) -> str:
-    """Replace ``{slot}`` marks."""
-    for slot, value in slots.items():
-        text = text.replace("{" + slot + "}", value)
-    return text
-
-
-def draw_slots(rng: random.Random) -> dict[str, str]:
-    """Draw one value for every slot, used throughout a conversation."""
-    return {slot: pick(rng, values) for slot, values in SLOTS.items()}
-
-
-def say(rng: random.Random, exchange: Exchange, slots: dict[str, str]) -> Turn:
-    """Turn one exchange into words."""
-    human = fill(pick(rng, exchange.wordings), slots)
-    return spoken(rng, human), capital(fill(pick(rng, exchange.replies), slots))
-
-
-def acknowledge(rng: random.Random, emotion: Emotion, event: str, adjective: str = "") -> str:
-    """Name the event warmly; with an adjective, the feeling too."""
-    template = pick(rng, emotion.stated if adjective else emotion.unstated)
-    return fill(template, {"adj": adjective, "event": event, "Event": capital(event)})
-
-
-def choose_emotion(rng: random.Random, situation: Situation) -> Emotion:
-    """Choose a feeling that fits, now and then a less expected one."""
-    if chance(rng, 0.1):
-        return BY_NAME[
-            pick(rng, ("happy", "excited") if situation.positive else ("sad", "anxious"))
+    def danger_steps(self, last: bool) -> list[tuple[Callable[[], None], float]]:
+        """What may follow where someone is in danger: nothing but that."""
+        topic = self.topic
+        steps: list[tuple[Callable[[], None], float]] = [
+            (lambda: self.exchange(topic.questions), 12.0)
         ]
-    return BY_NAME[pick(rng, situation.emotions)]
+        if self.pending:
+            steps.append((self.answer, 50.0))
+        if topic.details.wordings:
+            steps.append((lambda: self.exchange(topic.details), 35.0))
+        if topic.closing.wordings:
+            steps.append((lambda: self.exchange(topic.closing), 60.0 if last else 4.0))
+        if not last:
+            more = SOCIAL["danger"] if topic.name == "danger" else topic
+            steps.append((lambda: self.say(self.rng.choice(more.openings), self.opened(more)), 8.0))
+        return steps
 
+    def steps(self, last: bool) -> list[tuple[Callable[[], None], float]]:
+        """What may follow, and how likely."""
+        topic, tone = self.topic, self.tone
+        reply = self.turns[-1][1]
+        asked = reply.endswith("?")
+        generic = self.generic_answers(reply)
+        told = bool(topic.details.wordings)
+        steps: list[tuple[Callable[[], None], float]] = [
+            (lambda: self.react(f"ack_{tone}"), 7 if asked else 5),
+            (lambda: self.react(f"no_{tone}"), 3 if asked and not self.pending else 0.5),
+            (self.more, 10 if tone != "plain" else 5),
+            (self.change, 4 if asked else 16),
+            (lambda: self.open(self.social(0.3)), 3 if asked else 8),
+            (lambda: self.react("thanks"), 2 if asked else 14),
+            (self.ask_generic, 6),
+            (self.despair, 1.5 if tone == "hard" else 0.3),
+        ]
+        if self.pending:
+            steps.append((self.answer, 70))
+        elif generic:
+            self.pending = generic
+            steps.append((self.answer, 45))
+        if told:
+            steps.append((lambda: self.exchange(topic.details), 26))
+        names = any("{name}" in reply for reply in topic.questions.replies)
+        known = self.name_known if topic.name in INTRODUCTIONS else self.other_known
+        if topic.questions.wordings and (known or not names):
+            steps.append((lambda: self.exchange(topic.questions), 9))
+        if self.name_known:
+            steps.append((self.ask_name, 4))
+        if self.advised():
+            steps.append((lambda: self.react("good_idea"), 25))
+        if "joke" in topic.name or self.said_joke():
+            steps.append((lambda: self.react("laugh"), 10))
+        if last:
+            steps.append((lambda: self.react(self.rng.choice(CLOSINGS)), 60))
+        return steps
 
-def opening_turn(
-    rng: random.Random, scene: Scene, situation: Situation, question: str
-) -> tuple[Turn, bool]:
-    """Compose how the human tells the situation; the flag says whether a question was asked."""
-    clause = pick(rng, situation.clauses)
-    forms = {"c": clause, "C": capital(clause)}
-    reply = acknowledge(rng, BY_NAME[situation.emotions[0]], situation.event)
-    style = rng.random()
-    if style < 0.12 and scene.advice:
-        human = fill(pick(rng, ADVICE_OPENINGS), forms)
-        advice = fill(pick(rng, scene.advice), {"t": situation.thing})
-        return (human, f"{reply} {capital(advice)}"), False
-    if style < 0.55:
-        emotion = choose_emotion(rng, situation)
-        adjective = pick(rng, emotion.adjectives)
-        how_much = "" if adjective.startswith(("so ", "full")) else pick(rng, HOW_MUCH)
-        human = fill(pick(rng, FEELING_OPENINGS), {**forms, "adj": how_much + adjective})
-        reply = acknowledge(rng, emotion, situation.event, adjective.removeprefix("so "))
-    else:
-        special = GOOD_OPENINGS if situation.positive else HARD_OPENINGS
-        human = fill(pick(rng, special if chance(rng, 0.4) else PLAIN_OPENINGS), forms)
-    return (human, f"{reply} {question}"), True
+    def advised(self) -> bool:
+        """Whether the bot has just given advice."""
+        return any(
+            self.turns[-1][1] in map(self.fill, exchange.replies)
+            for exchange in (self.topic.questions, GENERIC["advice_hard"].questions)
+        )
 
+    def said_joke(self) -> bool:
+        """Whether the bot has just told a joke."""
+        return self.turns[-1][1] in {reply.text for reply in SOCIAL["joke"].replies}
 
-def later_turns(
-    rng: random.Random, scene: Scene, situation: Situation, answers: list[Exchange] | None
-) -> Conversation:
-    """Compose the turns after the opening of a situation."""
-    turns: Conversation = []
-    thing = {"t": situation.thing}
-    advised = answers is None
-    if answers and chance(rng, 0.41):
-        if chance(rng, 0.07):
-            rest = pick(rng, scene.advice) if scene.advice else "Just enjoy this moment."
-            reply = f"That's okay. {capital(fill(rest, thing))}"
-            turns.append((spoken(rng, pick(rng, DONT_KNOW)), reply))
-            advised = True
+    def generic_answers(self, reply: str) -> list[Exchange]:
+        """Return the groups of answers to a question that many replies end with."""
+        if not reply.endswith("?"):
+            return []
+        question = re.split(r"[.!] ", reply)[-1].lower()
+        for known in QUESTIONS:
+            if any(part in question for part in known.parts):
+                return known.answers
+        return []
+
+    def open(self, topic: Topic) -> None:
+        """Come to a topic."""
+        self.topic = topic
+        self.mood = topic.tone if topic.tone in ("hard", "good") else "plain"
+        self.slots = {}
+        wording = self.rng.choice(topic.openings)
+        self.other, self.other_known = draw_name(self.rng), False
+        self.say(self.elaborate(wording), self.opened(topic))
+
+    def opened(self, topic: Topic) -> str:
+        """Choose a reply to the opening of a topic, and expect the answers to it."""
+        if self.is_unsure(topic):
+            self.pending = []
+            return self.fresh(NEUTRAL)
+        text = self.fresh([reply.text for reply in topic.replies])
+        self.pending = next(reply.answers for reply in topic.replies if reply.text == text)
+        return text
+
+    def elaborate(self, wording: str) -> str:
+        """Say a little before or after the opening of a topic."""
+        if self.topic.tone not in ADDITIONS or self.topic.name in SOCIAL:
+            return wording
+        tone = self.topic.tone
+        if self.rng.random() < 0.10 and self.topic.details.wordings:
+            wording = f"{wording.rstrip('.!?')}{self.rng.choice(('.', ',', ' and'))} "
+            wording += self.rng.choice(self.topic.details.wordings)
+        elif self.rng.random() < 0.15 and not wording.endswith("?"):
+            wording = f"{wording.rstrip('.!')} {self.rng.choice(ADDITIONS[tone])}"
+        if self.rng.random() < 0.18:
+            opener = self.rng.choice(OPENERS)
+            if OPENER_TONES.get(opener, tone) == tone:
+                wording = f"{opener} {wording}"
+        return wording
+
+    def change(self) -> None:
+        """Come to something else."""
+        if self.rng.random() < 0.25:
+            self.open(GENERIC[self.rng.choice(("misc_hard", "misc_good", "misc_plain"))])
         else:
-            turns.append(say(rng, pick(rng, answers), thing))
-    if not turns and not advised:
-        return turns
-    if scene.advice and not advised and chance(rng, 0.12):
-        reply = capital(fill(pick(rng, scene.advice), thing))
-        turns.append((spoken(rng, pick(rng, ASK_ADVICE)), reply))
-        advised = True
-    if advised and not situation.positive and chance(rng, 0.14):
-        turns.append(say(rng, WILL_TRY, {}))
-    elif chance(rng, 0.1):
-        turns.append(say(rng, THANKS_GOOD if situation.positive else THANKS_HARD, {}))
-    return turns
+            self.open(self.rng.choice(self.topics))
+
+    def despair(self) -> None:
+        """Come to speak of danger to oneself or others."""
+        self.open(SOCIAL[self.rng.choice(DANGERS)])
+
+    def more(self) -> None:
+        """Tell something further of the same tone that no table of the topic has."""
+        openings = GENERIC[f"misc_{self.tone}"].openings
+        self.pending = []
+        self.say(self.rng.choice(openings), self.opened(GENERIC[f"more_{self.tone}"]))
+
+    def ask_generic(self) -> None:
+        """Ask something that fits any topic of the tone."""
+        topics = [topic for topic in GENERIC.values() if topic.questions.wordings]
+        self.exchange(
+            self.rng.choice([topic for topic in topics if topic.tone == self.tone]).questions
+        )
+
+    def ask_name(self) -> None:
+        """Ask for one's own name, which was said before."""
+        asked = SOCIAL["name_intro"].questions
+        self.pending = []
+        self.say(self.rng.choice(asked.wordings), self.fresh(asked.replies))
+
+    def answer(self) -> None:
+        """Answer the bot's question."""
+        groups = [group for group in self.pending if group.wordings and group.replies]
+        self.exchange(self.rng.choice(groups))
+
+    def react(self, name: str) -> None:
+        """React to what the bot said, as one may to anything."""
+        topic = SOCIAL[name]
+        self.say(self.rng.choice(topic.openings), self.opened(topic))
+
+    def exchange(self, exchange: Exchange) -> None:
+        """Say one of the wordings."""
+        self.pending = []
+        wording = self.rng.choice(exchange.wordings)
+        asked = exchange is self.topic.questions or exchange is self.topic.closing
+        unsure = not asked and self.is_unsure(self.topic)
+        self.say(wording, self.fresh(NEUTRAL if unsure else exchange.replies))
+
+    def is_unsure(self, topic: Topic) -> bool:
+        """Whether the bot says something that fits anything that people may tell."""
+        return topic.name not in SOCIAL and self.rng.random() < UNSURE
+
+    def fresh(self, replies: Sequence[str]) -> str:
+        """Choose one of those replies that were said least often so far."""
+        least = min(self.said[reply] for reply in replies)
+        left = [reply for reply in replies if self.said[reply] == least]
+        reply = left[0] if replies is NEUTRAL else self.rng.choice(left)
+        self.said[reply] += 1
+        return reply
+
+    def say(self, human: str, bot: str) -> None:
+        """Add a turn, with slots filled, as this person types."""
+        if "{name}" in human and self.topic.name in INTRODUCTIONS:
+            self.name_known = True
+        elif "{name}" in human:
+            self.other_known = True
+        keep = {self.name, self.other, *self.slots.values()}
+        typed = self.style.typed(self.fill(human), self.tone, keep, self.rng)
+        self.turns.append((typed, self.fill(bot)))
+        if SORRY.search(bot):
+            self.mood = "hard"
+        elif GLAD.search(bot) and self.topic.tone != "hard":
+            self.mood = "good"
+
+    def fill(self, text: str) -> str:
+        """Fill the slots; equal slots of a topic get equal words."""
+        for slot in SLOT.findall(text):
+            if slot == "name":
+                word = self.name if self.topic.name in INTRODUCTIONS else self.other
+            else:
+                word = self.slots.setdefault(slot, self.rng.choice(SLOTS[slot.rstrip("2")]))
+            text = text.replace(f"{{{slot}}}", word)
+        return text
 
 
-def fill_situation(situation: Situation, slots: dict[str, str]) -> Situation:
-    """Fill the slots of a situation."""
-    return replace(
-        situation,
-        clauses=tuple(fill(clause, slots) for clause in situation.clauses),
-        event=fill(situation.event, slots),
-        thing=fill(situation.thing, slots),
-    )
-
-
-def greeted(rng: random.Random, human: str) -> str:
-    """Put a greeting before a sentence."""
-    if human.split()[0] not in KEEP_CAPITAL:
-        human = human[0].lower() + human[1:]
-    return f"{pick(rng, GREETINGS)}, {human}"
-
-
-def situation_talk(rng: random.Random) -> Conversation:
-    """Compose a talk about one situation, sometimes after a greeting, a name or a feeling."""
-    scene, situation = pick(rng, PAIRS)
-    situation = fill_situation(situation, draw_slots(rng))
-    question = pick(rng, scene.questions)
-    asked = capital(fill(question.text, {"t": situation.thing}))
-    (human, reply), is_open = opening_turn(rng, scene, situation, asked)
-    name = pick(rng, NAMES)
-    start: Conversation = []
-    lead = rng.random()
-    if lead < 0.05:
-        human = f"{pick(rng, (f'Hi, I am {name}.', f'My name is {name}.'))} {capital(human)}"
-        reply = f"Hello {name}. {reply}"
-    elif lead < 0.08:
-        start = [introduction(rng, name, asks_back=False)]
-    elif lead < 0.12:
-        start = [pick_turn(rng, "greeting")]
-    elif lead < 0.15:
-        start = [feeling_turn(rng, BY_NAME[situation.emotions[0]])]
-    elif lead < 0.3:
-        human = greeted(rng, human)
-    turns = [*start, (spoken(rng, human), reply)]
-    turns += later_turns(rng, scene, situation, question.answers if is_open else None)
-    if lead < 0.08 and chance(rng, 0.5):
-        turns = [*turns[:3], name_question(rng, name)]
-    elif len(turns) > 1 and chance(rng, 0.05):
-        turns = [*turns[:3], pick_turn(rng, "bye")]
-    return turns[:4]
-
-
-def pick_turn(rng: random.Random, kind: str) -> Turn:
-    """Compose the opening turn of a random script of one kind."""
-    turn, _ = open_script(rng, choose_script(rng, kind), draw_slots(rng))
-    return turn
-
-
-def choose_script(rng: random.Random, *kinds: str) -> Script:
-    """Choose a script of one of the kinds."""
-    return pick(rng, [script for script in SCRIPTS if script.kind in kinds])
-
-
-def open_script(
-    rng: random.Random, script: Script, slots: dict[str, str]
-) -> tuple[Turn, list[Exchange]]:
-    """Compose the first turn of a script; also return the exchanges that may follow."""
-    variant = pick(rng, script.variants)
-    return say(rng, Exchange(script.wordings, variant.replies), slots), variant.branches
-
-
-def feeling_turn(rng: random.Random, emotion: Emotion) -> Turn:
-    """Compose a feeling told without a reason."""
-    adjective = pick(rng, emotion.adjectives)
-    how_much = "" if adjective.startswith(("so ", "full")) else pick(rng, HOW_MUCH)
-    human = fill(pick(rng, FEELING_ALONE), {"adj": how_much + adjective})
-    if chance(rng, 0.15):
-        human = greeted(rng, human)
-    return spoken(rng, human), fill(
-        pick(rng, emotion.alone), {"adj": adjective.removeprefix("so ")}
-    )
-
-
-def feeling_talk(rng: random.Random) -> Conversation:
-    """Compose a talk about a feeling for which the human gives no reason."""
-    emotion = pick(rng, EMOTIONS)
-    turns = [feeling_turn(rng, emotion)]
-    if "Do you want" in turns[0][1] and chance(rng, 0.5):
-        turns.append(say(rng, pick(rng, TELL_ME), {}))
-    elif chance(rng, 0.5):
-        turns.append((spoken(rng, pick(rng, NO_REASON)), pick(rng, emotion.advice)))
-        if chance(rng, 0.4):
-            turns.append(say(rng, THANKS_GOOD if emotion.positive else THANKS_HARD, {}))
-    return turns
-
-
-def introduction(rng: random.Random, name: str, *, asks_back: bool) -> Turn:
-    """Compose "My name is ..." and the welcome; the human may ask for the bot's name too."""
-    human = pick(rng, [text for text in INTRODUCTIONS if asks_back or not text.endswith("?")])
-    welcome = WELCOME_SELF if human.endswith("?") else pick(rng, WELCOMES)
-    return spoken(rng, fill(human, {"name": name})), fill(welcome, {"name": name})
-
-
-def name_question(rng: random.Random, name: str) -> Turn:
-    """Compose "What is my name?" and the right answer."""
-    return spoken(rng, pick(rng, ASK_NAME)), f"Your name is {name}."
-
-
-def name_talk(rng: random.Random) -> Conversation:
-    """Compose an introduction, often with the name asked for later."""
-    name = pick(rng, NAMES)
-    slots = {**draw_slots(rng), "name": name}
-    if chance(rng, 0.06):
-        unknown = (spoken(rng, pick(rng, ASK_NAME)), "I don't know your name yet. What is it?")
-        named = pick(rng, (name, f"My name is {name}.", f"I'm {name}.", f"It's {name}."))
-        return [unknown, (spoken(rng, named), f"Nice to meet you, {name}! How are you today?")]
-    turns = [introduction(rng, name, asks_back=True)]
-    if chance(rng, 0.36):
-        if turns[0][1].endswith("?"):
-            turns.append(say(rng, pick(rng, HOW_I_AM), slots))
-        else:
-            turns.append(open_script(rng, choose_script(rng, "smalltalk"), slots)[0])
-    if chance(rng, 0.6):
-        turns.append(name_question(rng, name))
-    if chance(rng, 0.2):
-        human, reply = pick_turn(rng, "bye")
-        turns.append((human, reply.replace("!", f", {name}!", 1)))
-    return turns
-
-
-def place_talk(rng: random.Random) -> Conversation:
-    """Compose a talk about where the human lives."""
-    name, town = pick(rng, NAMES), pick(rng, TOWNS)
-    slots = {"name": name, "town": town}
-    human = fill(pick(rng, HOMES), slots)
-    reply = fill(pick(rng, HOME_REPLIES), slots)
-    named = chance(rng, 0.3)
-    if named:
-        human = pick(rng, (f"My name is {name} and {human}", f"I'm {name}. {human}"))
-        reply = f"Nice to meet you, {name}! What do you like about {town}?"
-    turns = [(spoken(rng, human), reply)]
-    if chance(rng, 0.6):
-        likes = HOME_ANSWERS[:2] if reply.endswith(f"about {town}?") else HOME_ANSWERS[2:]
-        turns.append(say(rng, pick(rng, likes), slots))
-    if " live " in human and chance(rng, 0.4):
-        turns.append((spoken(rng, pick(rng, ASK_HOME)), f"You live in {town}."))
-    if named and chance(rng, 0.5):
-        turns.append(name_question(rng, name))
-    return turns
-
-
-def script_talk(rng: random.Random, kinds: tuple[str, ...], greet: float = 0.08) -> Conversation:
-    """Compose a talk from the small-talk scripts of some kinds."""
-    script = choose_script(rng, *kinds)
-    slots = draw_slots(rng)
-    first, branches = open_script(rng, script, slots)
-    turns = [first]
-    if chance(rng, greet):
-        turns.insert(0, pick_turn(rng, "greeting"))
-    if branches and chance(rng, 0.5):
-        turns.append(say(rng, pick(rng, branches), slots))
-    if chance(rng, 0.08) and script.kind != "safety":
-        turns.append(pick_turn(rng, pick(rng, ("thanks", "bye"))))
-    return turns
-
-
-Composer = Callable[[random.Random], Conversation]
-RECIPE: tuple[tuple[float, Composer], ...] = (
-    (0.60, situation_talk),
-    (0.08, name_talk),
-    (0.04, place_talk),
-    (0.04, feeling_talk),
-    (0.04, lambda rng: script_talk(rng, ("greeting", "bye", "thanks"), greet=0.0)),
-    (0.13, lambda rng: script_talk(rng, ("smalltalk",))),
-    (0.01, lambda rng: script_talk(rng, ("joke",))),
-    (0.03, lambda rng: script_talk(rng, ("persona",))),
-    (0.02, lambda rng: script_talk(rng, ("fact", "unknown", "unknown"))),
-    (0.01, lambda rng: script_talk(rng, ("safety",), greet=0.05)),
-)
-"""Share of each kind of conversation in the corpus, and how it is composed."""
-
-
-def format_conversation(turns: Conversation) -> str:
-    """Write a conversation in the corpus format."""
-    return "".join(
-        f"<human>{human}<endOfText>\n<bot>{reply}<endOfText>\n" for human, reply in turns
-    )
-
-
-def compose_one(rng: random.Random) -> str:
-    """Compose one conversation of a random kind."""
-    mark = rng.random()
-    for share, composer in RECIPE:
-        mark -= share
-        if mark < 0:
-            return format_conversation(composer(rng))
-    return format_conversation(situation_talk(rng))
+def draw_name(rng: Random) -> str:
+    """Return a first name, sometimes one that no list has."""
+    return rng.choice(NAMES) if rng.random() < 0.8 else invented_name(rng)
 
 
 def compose_corpus(count: int, seed: int) -> str:
-    """Compose ``count`` conversations; equal arguments give equal text."""
-    rng = random.Random(seed)
-    copies: Counter[str] = Counter()
+    """Return ``count`` conversations, the same for the same arguments."""
+    rng = Random(seed)
+    written: Counter[str] = Counter()
     conversations: list[str] = []
     while len(conversations) < count:
-        text = compose_one(rng)
-        if copies[text] < MAX_COPIES:
-            copies[text] += 1
+        text = "".join(
+            f"<human>{human}<endOfText>\n<bot>{bot}<endOfText>\n"
+            for human, bot in Conversation(rng, TOPICS).compose()
+        )
+        if written[text] < MAX_COPIES:
+            written[text] += 1
             conversations.append(text)
     return "\n".join(conversations)

@@ -1,160 +1,134 @@
-"""Data model of the corpus tables and the parser of their plain-text notation.
+"""Read the tables of the corpus, ``tables/*.txt``.
 
-Scenes (``scenes_*.py``) are blocks of situations that share follow-up questions:
+A topic is a block of marked lines; wordings are separated by `` / ``:
 
-    ## NAME | TOPIC
-    - EMOTIONS | CLAUSE ; OTHER CLAUSE | EVENT | THING    a hard situation
-    + EMOTIONS | ...                                      a good situation
-    ? QUESTION                                            a follow-up the bot may ask
-    y ANSWER / ANSWER                                     "yes" answers to that question
-    n ANSWER / ANSWER                                     "no" answers
-    o ANSWER / ANSWER                                     any other group of answers
-    = REPLY                                               the bot's reply (one line each)
-    ! ADVICE                                              reply to "what should I do?"
+    ## NAME | TONE                 hard, good, plain, or one of the composer's own
+    h WORDING / WORDING            what the human may say first
+    r REPLY                        a reply to any of them, which may end with a question
+    > ANSWER / ANSWER              answers to that question
+    b REPLY                        a reply to any of those answers
+    d WORDING / WORDING            what the human may tell further, at any time
+    e REPLY                        a reply to any of that
+    q WORDING / WORDING            what the human may ask
+    ! REPLY                        an answer to any of that
+    t WORDING / WORDING            what the human may say at the end
+    a REPLY                        a reply to any of that
 
-EVENT and THING are spoken by the bot ("the fight with your sister", "your sister"); THING may be
-left out when it equals EVENT, and ``{t}`` stands for it.
+Answers to questions that many replies end with stand in ``answers.txt``:
 
-Scripts (``talk_*.py``) are small talk without a situation:
+    ? PART | PART                  parts of a question, in lower case
+    + ANSWER / ANSWER              answers; ``-`` and ``o`` begin other groups of them
+    = REPLY                        a reply to any of the group
 
-    ## NAME | KIND
-    h WORDING / WORDING        what the human may say first
-    r REPLY                    the bot's reply; neighbouring "r" lines share what follows
-    > WORDING / WORDING        what the human may say next, if the bot gave that reply
-    b REPLY                    the bot's reply to that (one line each)
-
-Other marks in braces are slots, filled from ``words.py``: equal slots of a conversation get equal
-words.
-
-A line that starts with four blanks continues the line above it.
+Marks in braces are slots, filled from ``words.py``. Lines may be continued by lines that begin with
+four blanks.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
-
-@dataclass(frozen=True)
-class Situation:
-    """One concrete thing that happened to the human."""
-
-    emotions: tuple[str, ...]
-    clauses: tuple[str, ...]
-    event: str
-    thing: str
-    positive: bool
+TABLES = Path(__file__).with_name("tables")
 
 
 @dataclass
 class Exchange:
-    """Ways to say one human turn, and the replies that fit any of them."""
+    """Wordings of the human, and the replies that fit any of them."""
 
-    wordings: list[str]
+    wordings: list[str] = field(default_factory=list)
     replies: list[str] = field(default_factory=list)
 
 
 @dataclass
-class Question:
-    """A follow-up question with its groups of answers."""
+class Reply:
+    """What the bot says, and the groups of answers to it."""
 
     text: str
     answers: list[Exchange] = field(default_factory=list)
 
 
 @dataclass
-class Scene:
-    """Situations that can share follow-up questions and advice."""
+class Topic:
+    """What one may talk about, and in which tone the bot replies."""
 
     name: str
-    topic: str
-    situations: list[Situation] = field(default_factory=list)
-    questions: list[Question] = field(default_factory=list)
-    advice: list[str] = field(default_factory=list)
+    tone: str
+    openings: list[str] = field(default_factory=list)
+    replies: list[Reply] = field(default_factory=list)
+    details: Exchange = field(default_factory=Exchange)
+    questions: Exchange = field(default_factory=Exchange)
+    closing: Exchange = field(default_factory=Exchange)
 
 
 @dataclass
-class Variant:
-    """Replies to the opening of a script, and the exchanges that may follow them."""
+class Question:
+    """Parts of a question, and the groups of answers to it."""
 
-    replies: list[str] = field(default_factory=list)
-    branches: list[Exchange] = field(default_factory=list)
-
-
-@dataclass
-class Script:
-    """A piece of small talk."""
-
-    name: str
-    kind: str
-    wordings: list[str] = field(default_factory=list)
-    variants: list[Variant] = field(default_factory=list)
+    parts: list[str]
+    answers: list[Exchange] = field(default_factory=list)
 
 
-def parse_scenes(table: str) -> list[Scene]:
-    """Read a table of scenes."""
-    scenes: list[Scene] = []
-    for mark, text in _lines(table):
-        if mark == "##":
-            name, topic = _split(text, "|")
-            scenes.append(Scene(name, topic))
-        elif mark in "+-":
-            scenes[-1].situations.append(_situation(text, positive=mark == "+"))
-        elif mark == "?":
-            scenes[-1].questions.append(Question(text))
-        elif mark in "yno":
-            wordings = _split(text, "/")
-            # A bare "yes" or "no" must lead to the same reply as the long answers.
-            wordings += {"y": ["Yes.", "yes"], "n": ["No.", "no"], "o": []}[mark]
-            scenes[-1].questions[-1].answers.append(Exchange(wordings))
+def read_topics(*names: str) -> list[Topic]:
+    """Return the topics of tables. Raises ValueError with file and line for a wrong mark."""
+    topics: list[Topic] = []
+    for name in names:
+        for place, mark, rest in _lines(name):
+            if mark == "##":
+                title, tone = _split(rest, "|")
+                topics.append(Topic(title, tone))
+            elif not topics or not _add(topics[-1], mark, rest):
+                raise ValueError(f"{place}: what does {mark} belong to?")
+    return topics
+
+
+def _add(topic: Topic, mark: str, rest: str) -> bool:
+    """Add a line to a topic. Whether it has a place there."""
+    asked = {"d": topic.details, "q": topic.questions, "t": topic.closing}
+    answered = {"e": topic.details, "!": topic.questions, "a": topic.closing}
+    if mark == "h":
+        topic.openings += _split(rest)
+    elif mark == "r":
+        topic.replies.append(Reply(rest))
+    elif mark == ">" and topic.replies:
+        topic.replies[-1].answers.append(Exchange(_split(rest)))
+    elif mark == "b" and topic.replies and topic.replies[-1].answers:
+        topic.replies[-1].answers[-1].replies.append(rest)
+    elif mark in asked:
+        asked[mark].wordings += _split(rest)
+    elif mark in answered:
+        answered[mark].replies.append(rest)
+    else:
+        return False
+    return True
+
+
+def read_questions(name: str) -> list[Question]:
+    """Return the questions of a table with their answers."""
+    questions: list[Question] = []
+    for _, mark, rest in _lines(name):
+        if mark == "?":
+            questions.append(Question(_split(rest, "|")))
         elif mark == "=":
-            scenes[-1].questions[-1].answers[-1].replies.append(text)
-        elif mark == "!":
-            scenes[-1].advice.append(text)
+            questions[-1].answers[-1].replies.append(rest)
         else:
-            raise ValueError(f"unknown mark {mark!r} before {text!r}")
-    return scenes
+            questions[-1].answers.append(Exchange(_split(rest)))
+    return questions
 
 
-def parse_scripts(table: str) -> list[Script]:
-    """Read a table of small-talk scripts."""
-    scripts: list[Script] = []
-    for mark, text in _lines(table):
-        if mark == "##":
-            name, kind = _split(text, "|")
-            scripts.append(Script(name, kind))
-        elif mark == "h":
-            scripts[-1].wordings += _split(text, "/")
-        elif mark == "r":
-            variants = scripts[-1].variants
-            if not variants or variants[-1].branches:
-                variants.append(Variant())
-            variants[-1].replies.append(text)
-        elif mark == ">":
-            scripts[-1].variants[-1].branches.append(Exchange(_split(text, "/")))
-        elif mark == "b":
-            scripts[-1].variants[-1].branches[-1].replies.append(text)
-        else:
-            raise ValueError(f"unknown mark {mark!r} before {text!r}")
-    return scripts
+def _lines(name: str) -> Iterator[tuple[str, str, str]]:
+    """Yield place, mark and rest of each line of a table, continued lines joined."""
+    joined: list[tuple[int, str]] = []
+    text = (TABLES / f"{name}.txt").read_text(encoding="ascii")
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith("    "):
+            joined[-1] = (joined[-1][0], f"{joined[-1][1]} {line.strip()}")
+        elif line.strip():
+            joined.append((number, line.strip()))
+    for number, line in joined:
+        mark, _, rest = line.partition(" ")
+        yield f"{name}.txt, line {number}", mark, rest.strip()
 
 
-def _situation(text: str, *, positive: bool) -> Situation:
-    emotions, clauses, event, *thing = _split(text, "|")
-    return Situation(
-        emotions=tuple(emotions.split()),
-        clauses=tuple(_split(clauses, ";")),
-        event=event,
-        thing=thing[0] if thing else event,
-        positive=positive,
-    )
-
-
-def _split(text: str, separator: str) -> list[str]:
-    return [part.strip() for part in text.split(f" {separator} ")]
-
-
-def _lines(table: str) -> Iterator[tuple[str, str]]:
-    """Yield (mark, text) for every logical line."""
-    for line in table.strip().replace("\n    ", " ").splitlines():
-        if line:
-            mark, text = line.split(" ", 1)
-            yield mark, text
+def _split(text: str, separator: str = "/") -> list[str]:
+    """Split wordings; a separator has blanks around it."""
+    return [part.strip() for part in f" {text} ".split(f" {separator} ") if part.strip()]

@@ -4,6 +4,8 @@ Jobs, pets, objects, machines and school subjects start with a consonant sound, 
 is always right; all that a table calls "my {slot}" is singular.
 """
 
+from random import Random
+
 
 def _words(text: str) -> list[str]:
     """Split a comma-separated list; line breaks count as blanks."""
@@ -25,7 +27,35 @@ NAMES = _words("""
     Noah, Nora, Olga, Oliver, Olivia, Omar, Oscar, Otto, Pablo, Paul, Paula, Pedro, Peter, Petra,
     Philip, Priya, Rachel, Ralph, Raj, Rita, Robert, Rosa, Ruth, Sam, Samira, Sara, Sarah, Simon,
     Sofia, Sonja, Stefan, Sue, Susan, Tara, Teresa, Theo, Thomas, Tim, Tina, Tom, Tomas, Uma, Vera,
-    Victor, Wanda, Wei, William, Yara, Yasmin, Yuki, Zara, Zoe
+    Victor, Wanda, Wei, William, Yara, Yasmin, Yuki, Zara, Zoe,
+    Aaliyah, Abby, Abdul, Abigail, Adele, Adriana, Agnieszka, Ahmed, Aidan, Aisha, Akira, Alejandro,
+    Aleksei, Alessia, Ali, Alina, Amara, Amelia, Amina, Anders, Anita, Anjali, Anouk, Antonio, Anya,
+    Ariana, Arjun, Armin, Arnold, Asger, Ashley, Astrid, Aurora, Austin, Ava, Azra, Bashir, Becky,
+    Bella, Benjamin, Bernard, Beth, Bjorn, Bob, Brandon, Brenda, Brooke, Bruce, Caleb, Camila,
+    Cameron, Candice, Casey, Catherine, Cedric, Chantal, Chiara, Christian, Christina, Cindy,
+    Connor, Craig, Cynthia, Damian, Danielle, Danny, Darren, Dave, Dean, Deborah, Denise, Dennis,
+    Derek, Destiny, Dilara, Dmitri, Dominic, Donna, Dorothy, Doug, Dylan, Ebony, Eddie, Edgar,
+    Eduardo, Eileen, Elaine, Eleanor, Elijah, Elizabeth, Ellie, Elsa, Enrique, Erin, Esra, Ethan,
+    Eugene, Evan, Evelyn, Faith, Fatou, Fernando, Flora, Florian, Francesca, Francis, Freya, Gary,
+    Gavin, Georgia, Gerald, Giulia, Gloria, Gordon, Graham, Gustav, Hailey, Hamza, Harold, Heather,
+    Heidi, Henrik, Holly, Hope, Howard, Hiroshi, Imani, Imran, Ivy, Jackie, Jacqueline, Jade, Jake,
+    Janet, Jason, Javier, Jay, Jean, Jeff, Jennifer, Jeremy, Jessica, Jill, Jin, Joanna, Jodie,
+    Johan, Jordan, Jose, Josh, Joy, Juan, Judith, Julie, June, Justin, Kai, Kamal, Katrin, Kayla,
+    Keith, Kelly, Ken, Khalid, Kiran, Kofi, Kristina, Kyle, Lamar, Lars, Latoya, Lauren, Layla, Lee,
+    Leila, Lena, Leonardo, Leslie, Lewis, Li, Logan, Lola, Lorenzo, Lorna, Louise, Lucia, Luna,
+    Lydia, Mackenzie, Madison, Magnus, Malik, Mandy, Manuel, Marcus, Margaret, Mariam, Mario,
+    Marina, Mason, Matilda, Maureen, Max, Megan, Mei, Melanie, Melissa, Mick, Miles, Minh, Miriam,
+    Mohamed, Molly, Monica, Morgan, Mustafa, Naomi, Natalia, Natasha, Nathan, Neil, Nia, Niamh,
+    Nicolas, Nicole, Nigel, Nikolai, Nisha, Norman, Oleg, Otis, Owen, Pamela, Patricia, Patrick,
+    Pavel, Penny, Phoebe, Pia, Pierre, Quentin, Rafael, Rahul, Ramona, Randy, Raphael, Ravi, Ray,
+    Rebecca, Reggie, Renata, Ricardo, Richard, Rick, Riley, Robin, Roger, Rohan, Roman, Ron, Rosie,
+    Ross, Roy, Ruby, Ryan, Sabine, Sally, Salma, Samantha, Samuel, Sandra, Sanjay, Santiago, Sasha,
+    Scott, Sean, Sebastian, Selina, Serena, Sergei, Shannon, Sharon, Shaun, Sheila, Shirley, Sienna,
+    Sigrid, Silvia, Sita, Skye, Sophie, Stacy, Stella, Steve, Stuart, Summer, Sven, Sydney, Tamara,
+    Tanya, Tariq, Taylor, Ted, Terry, Thea, Tiffany, Tobias, Todd, Tony, Tracy, Trevor, Tyler,
+    Ulrich, Ursula, Valentina, Vanessa, Veronica, Vijay, Vikram, Vincent, Violet, Viviana, Vlad,
+    Walter, Wendy, Will, Wolfgang, Xavier, Ximena, Yannick, Yolanda, Yosef, Youssef, Yusuf, Yvonne,
+    Zack, Zainab, Zelda, Zoltan, Zuri
 """)
 
 TOWNS = _words("""
@@ -44,6 +74,7 @@ TOWNS = _words("""
 SLOTS: dict[str, list[str]] = {
     "name": NAMES,
     "town": TOWNS,
+    "number": [str(number) for number in range(2, 100)],
     "country": _words("""
         Argentina, Australia, Austria, Belgium, Brazil, Canada, Chile, China, Cuba, Denmark, Egypt,
         Finland, Greece, Hungary, Iceland, India, Ireland, Japan, Kenya, Korea, Malta, Mexico,
@@ -126,3 +157,17 @@ SLOTS: dict[str, list[str]] = {
         "two, three, four, five, six, seven, eight, nine, ten, twelve, fifteen, twenty"
     ),
 }
+
+ONSETS = _words(
+    "B, Br, D, Dr, F, G, H, J, K, Kr, L, M, N, P, R, S, Sh, T, Tr, V, W, Y, Z, A, E, I, O, U"
+)
+NUCLEI = _words("a, e, i, o, u, ai, ee, ia, oo, an, el, ir, en, or, al, il, un")
+CODAS = _words(
+    "n, l, r, s, m, t, ra, na, la, ro, nie, ka, ko, mi, ya, ny, ton, vin, lyn, dor, x, go"
+)
+
+
+def invented_name(rng: Random) -> str:
+    """Return a name that no list has, so that names are copied rather than known."""
+    middle = rng.choice(NUCLEI)
+    return rng.choice(ONSETS) + middle + rng.choice(CODAS)

@@ -4,7 +4,6 @@ Only this package imports typer. A command parses its arguments, calls the libra
 result; torch and numpy are imported inside the commands, so that ``nanogpt --help`` is fast.
 """
 
-import difflib
 import sys
 from typing import Annotated, Any
 
@@ -12,23 +11,46 @@ import typer
 from typer.core import TyperGroup
 
 from nanogpt_cli.cli import chat, evaluate, migrate_ckpt, plot_log, prepare, train, ui
+from nanogpt_cli.cli.complete import any_of
+from nanogpt_cli.cli.help import show_help
 from nanogpt_cli.cli.interruption import Interruption
 from nanogpt_cli.cli.options import Command
 from nanogpt_cli.cli.streams import prepare_streams
+from nanogpt_cli.cli.usage import in_our_words
 from nanogpt_cli.errors import MachineError, NanoGPTError, UsageError, is_out_of_memory
+from nanogpt_cli.text import nearest, printable
 from nanogpt_cli.version import __version__
 
 
 class Commands(TyperGroup):
     """The commands; an unknown name is answered with the nearest."""
 
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help."""
+        show_help(self, ctx)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse what is before the command. Raises UsageError for what is not understood."""
+        try:
+            return super().parse_args(ctx, args)
+        except typer.Exit as done:
+            if done.exit_code:  # of --show-completion and --install-completion
+                raise UsageError(
+                    "this shell is not known", "start nanogpt from bash, zsh, fish or PowerShell"
+                ) from None
+            raise
+        except typer.TyperException as error:
+            if not str(error):  # the help was shown instead
+                raise
+            raise in_our_words(error, self, ctx) from None
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command. Raises UsageError where there is none."""
         name = args[0]
-        if self.get_command(ctx, name) is None:
-            near = difflib.get_close_matches(name, self.list_commands(ctx), n=1)
-            hint = f"did you mean {near[0]}?" if near else "`nanogpt --help` lists the commands"
-            raise UsageError(f"unknown command {name}", hint)
+        if self.get_command(ctx, name) is None and not ctx.resilient_parsing:
+            near = nearest(name, self.list_commands(ctx))
+            hint = f"did you mean {near}?" if near else "`nanogpt --help` lists the commands"
+            raise UsageError(f"unknown command {printable(name)}", hint)
         return super().resolve_command(ctx, args)
 
 
@@ -38,7 +60,6 @@ app = typer.Typer(
     help="Train a small GPT on your own text or dialogues, and chat with it.",
     epilog="Start with: nanogpt prepare, nanogpt train, nanogpt chat.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -50,6 +71,28 @@ app.command("migrate-ckpt", cls=Command)(migrate_ckpt.migrate_ckpt)
 app.command("plot-log", cls=Command)(plot_log.plot_log)
 
 
+@app.command("help", cls=Command)
+def show(
+    context: typer.Context,
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="COMMAND",
+            help="One of the others.",
+            autocompletion=any_of(*(c.name for c in app.registered_commands if c.name)),
+        ),
+    ] = None,
+) -> None:
+    """Show this help, or that of a command."""
+    parent: Any = context.parent
+    group = parent.command
+    if name is None:
+        show_help(group, parent)
+        return
+    _, command, _ = group.resolve_command(parent, [name])
+    show_help(command, typer.Context(command, parent=parent, info_name=name))
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         print(f"nanogpt {__version__}")
@@ -59,7 +102,8 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def nanogpt(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+        bool,
+        typer.Option("--version", "-V", callback=_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
     """Train a small GPT on your own text or dialogues, and chat with it."""
@@ -90,8 +134,8 @@ def _explain(error: BaseException) -> int:
     match error:
         case NanoGPTError():
             shown = error
-        case typer.TyperException():
-            return _usage_error(error)
+        case typer.TyperException():  # the help was shown instead
+            return UsageError.exit_code
         case typer.Abort() | KeyboardInterrupt():
             return 130
         case SystemExit(code=int(code)):
@@ -114,18 +158,3 @@ def _machine_error(error: OSError) -> MachineError:
 
 
 _LESS_MEMORY = "close other programs, or use a smaller model, --batch-size or --block-size"
-
-
-def _usage_error(error: typer.TyperException) -> int:
-    """Show what the parser did not understand, in the form of all errors."""
-    if not str(error):  # the help text was shown instead
-        return UsageError.exit_code
-    context = getattr(error, "ctx", None)
-    command = context.command_path if context else "nanogpt"
-    near = getattr(error, "possibilities", None) or []
-    message = getattr(error, "message", None) or str(error)
-    if not near and hasattr(error, "format_message"):
-        message = error.format_message()
-    hint = f"did you mean {near[0]}?" if near else f"see `{command} --help`"
-    ui.show_error(UsageError(message.rstrip("."), hint))
-    return UsageError.exit_code

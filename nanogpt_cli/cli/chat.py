@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nanogpt_cli.cli import ui
-from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
-from nanogpt_cli.cli.terminal import Terminal, stream
+from nanogpt_cli.cli.complete import runs
+from nanogpt_cli.cli.options import DeviceFlag, JsonFlag, print_json, with_settings
+from nanogpt_cli.cli.terminal import Terminal, is_untrained, stream, untrained_note
 from nanogpt_cli.config import SampleConfig
 from nanogpt_cli.errors import UsageError
 from nanogpt_cli.text import valid_text
@@ -21,13 +22,18 @@ if TYPE_CHECKING:
 def chat(
     model: Annotated[
         str | None,
-        typer.Argument(help="A run by name or folder, or a checkpoint; by default the newest run."),
+        typer.Argument(
+            metavar="MODEL",
+            help="A run by name or folder, or a checkpoint; by default the newest run.",
+            autocompletion=runs,
+        ),
     ] = None,
     *,
     prompt: Annotated[
-        str | None, typer.Option("--prompt", "-p", help="Answer this text and exit.")
+        str | None,
+        typer.Option("--prompt", "-p", metavar="TEXT", help="Answer this text and exit."),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, mps, cuda or cuda:N.")] = "auto",
+    device: DeviceFlag = "auto",
     data_dir: Annotated[
         Path | None,
         typer.Option("--data-dir", help="Where an old checkpoint's tokenizer is (meta.pkl)."),
@@ -45,18 +51,26 @@ def chat(
     if as_json and interactive:
         raise UsageError("--json needs a prompt", "add -p TEXT, or pipe it in")
     path = find_checkpoint(model)
+    text = None if interactive else _message(prompt)
     if model is None and (newer := unsaved_run()):
         ui.note(f"{newer} has no checkpoint yet; using {path}")
     loaded = load(path, device, data_dir)
     session = Session(loaded, config)
-    if interactive:
+    if text is None:
         return Terminal(session).run()
-    text = sys.stdin.read().removesuffix("\n") if prompt is None else valid_text(prompt)
-    if not text.strip():
-        if prompt is None:
-            return 0
-        raise UsageError("the prompt is empty", "write a text after -p")
+    if is_untrained(loaded):
+        ui.note(untrained_note(loaded))
     return _answer_once(session, text, as_json)
+
+
+def _message(prompt: str | None) -> str:
+    """Return the text to answer, from stdin without ``-p``. Raises UsageError where it is empty."""
+    text = sys.stdin.read().removesuffix("\n") if prompt is None else valid_text(prompt)
+    if text.strip():
+        return text
+    if prompt is None:
+        raise UsageError("no message came on stdin", "pipe a text in, or write one after -p")
+    raise UsageError("the prompt is empty", "write a text after -p")
 
 
 def _answer_once(session: "Session", text: str, as_json: bool) -> int:

@@ -1,5 +1,6 @@
 """``nanogpt eval``."""
 
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nanogpt_cli.cli import ui
-from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
+from nanogpt_cli.cli.complete import datasets, runs
+from nanogpt_cli.cli.options import DeviceFlag, JsonFlag, print_json, with_settings
 from nanogpt_cli.text import printable
 
 if TYPE_CHECKING:
@@ -19,7 +21,11 @@ if TYPE_CHECKING:
 def evaluate(
     models: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[MODEL]...", help="Runs, folders or files; by default the newest."),
+        typer.Argument(
+            metavar="MODEL",
+            help="Runs, folders or files; by default the newest.",
+            autocompletion=runs,
+        ),
     ] = None,
     *,
     data: Annotated[
@@ -28,9 +34,10 @@ def evaluate(
             "--data",
             "--data-dir",
             help="A dataset's folder or a text file; by default what the model was trained on.",
+            autocompletion=datasets,
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, mps, cuda or cuda:N.")] = "auto",
+    device: DeviceFlag = "auto",
     as_json: JsonFlag = False,
 ) -> None:
     """Measure validation loss, perplexity and bits per byte of one or many models."""
@@ -80,20 +87,38 @@ def _show(results: "Sequence[Evaluation]") -> None:
     from nanogpt_cli.evaluation.metrics.base import registered_metrics
 
     metrics = {name: m for name, m in registered_metrics().items() if name in results[0].metrics}
-    table = Table(box=None, pad_edge=False)
-    table.add_column("model", overflow="fold")  # the one column that gives way
-    for title in (*(m.title or name for name, m in metrics.items()), "tokens", "step"):
-        table.add_column(title, justify="right", no_wrap=True)
-    comparison = compare(results)
-    for row, result in enumerate(results):
-        table.add_row(
-            ui.escape(printable(result.checkpoint)),
+    titles = [*(m.title or name for name, m in metrics.items()), "tokens", "step"]
+    rows = [
+        [
             *(metric.show(result.metrics[name]) for name, metric in metrics.items()),
             f"{result.loss.tokens:,}",
             f"{result.step:,}",
-            style="bold" if row in comparison.best else None,
-        )
+        ]
+        for result in results
+    ]
     width = None if sys.stdout.isatty() else 10_000  # a pipe or a file has no last column
-    Console(soft_wrap=True, width=width).print(table)
+    out = Console(soft_wrap=True, width=width)
+    room = out.width - sum(2 + max(map(len, column)) for column in zip(titles, *rows, strict=True))
+    table = Table(box=None, pad_edge=False)
+    table.add_column("model", overflow="fold")  # the one column that gives way
+    for title in titles:
+        table.add_column(title, justify="right", no_wrap=True)
+    comparison = compare(results)
+    for number, (result, row) in enumerate(zip(results, rows, strict=True)):
+        name = _in_lines(printable(result.checkpoint), room)
+        style = "bold" if number in comparison.best else None
+        table.add_row(ui.escape(name), *row, style=style)
+    out.print(table)
     if comparison.note:
         ui.note(comparison.note)
+
+
+def _in_lines(path: str, width: int) -> str:
+    """Return a path in lines that end after a slash, of ``width`` characters where they can."""
+    first, *parts = re.findall(r"[^/]*/|[^/]+", path)
+    lines = [first]
+    for part in parts:
+        if len(lines[-1] + part) > width:
+            lines.append("")
+        lines[-1] += part
+    return "\n".join(lines)

@@ -15,6 +15,7 @@ from nanogpt_cli.logs import load
 from nanogpt_cli.logs.curves import Curve, Points, to_curve
 from nanogpt_cli.logs.growing import GrowingLog
 from nanogpt_cli.plot.save import save
+from nanogpt_cli.plot.view import PLAIN, View
 from nanogpt_cli.text import printable
 from nanogpt_cli.training.signals import StopSignals
 
@@ -39,7 +40,12 @@ def wait(seconds: float, interrupted: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
-def follow(names: Sequence[str | None], output: Path | None, pause: Pause = wait) -> int:
+def follow(
+    names: Sequence[str | None],
+    output: Path | None,
+    view: View = PLAIN,
+    pause: Pause = wait,
+) -> int:
     """Show runs again whenever their logs grow, until all have ended or the user leaves.
 
     They are drawn on the screen or into ``output``; in a pipe each evaluation is a line. ``pause``
@@ -54,13 +60,13 @@ def follow(names: Sequence[str | None], output: Path | None, pause: Pause = wait
     curves: list[Curve] = []
     # an exception could come in the middle of a drawing, and Ctrl-\\ would leave its screen behind
     signals = StopSignals(*_QUIT)
-    with signals.listening(), _screen(out) if on_screen else _lines(output) as show:
+    with signals.listening(), _screen(out, view) if on_screen else _lines(output, view) as show:
         for curves, waiting in _watch(names, size, signals, pause):
             show(curves, waiting)
     if signals.received not in (0, signal.SIGINT):
         return 128 + signals.received
     if on_screen and curves:
-        print_chart(curves)
+        print_chart(curves, view)
         print_summary(curves)
     return 0
 
@@ -128,7 +134,7 @@ def _curves(
 
 
 @contextmanager
-def _screen(out: "Console") -> Iterator[Show]:
+def _screen(out: "Console", view: View) -> Iterator[Show]:
     """Show the chart and the summary on a screen of their own, which is gone afterwards."""
     from rich.console import Group, RenderableType
     from rich.live import Live
@@ -139,7 +145,7 @@ def _screen(out: "Console") -> Iterator[Show]:
         parts: list[RenderableType] = [Text(printable(text), "dim", no_wrap=True) for text in state]
         if curves:
             rest = 0 if ui.console().quiet else len(curves) + 1
-            drawn = chart(out, curves, out.height - len(state) - rest - 1)
+            drawn = chart(out, curves, out.height - len(state) - rest - 1, view)
             table = [] if ui.console().quiet else [summary_table(curves, out.width)]
             parts = [Text.from_ansi(drawn, no_wrap=True), *table, *parts]
         live.update(Group(*parts), refresh=True)
@@ -149,7 +155,7 @@ def _screen(out: "Console") -> Iterator[Show]:
 
 
 @contextmanager
-def _lines(output: Path | None) -> Iterator[Show]:
+def _lines(output: Path | None, view: View) -> Iterator[Show]:
     """Print each evaluation as a line, or draw the picture again after it."""
     waited_for: set[str] = set()
     shown: dict[str, Points] = {}
@@ -162,7 +168,7 @@ def _lines(output: Path | None) -> Iterator[Show]:
         before = dict(shown)
         shown.update({curve.name: curve.val or curve.train for curve in curves})
         if output and shown != before:
-            save(curves, output)
+            save(curves, output, view)
             ui.say(f"wrote {printable(output)} at step {max(p[-1][0] for p in shown.values()):,}")
         elif not output:
             for curve in curves:

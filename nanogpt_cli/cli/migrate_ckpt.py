@@ -1,12 +1,13 @@
 """``nanogpt migrate-ckpt``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import typer
 
 from nanogpt_cli.cli import ui
 from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
+from nanogpt_cli.cli.values import choice
 from nanogpt_cli.text import printable
 
 if TYPE_CHECKING:
@@ -24,10 +25,11 @@ def migrate_ckpt(
         typer.Option("--output", "-o", help="Where the new one goes; by default see below."),
     ] = None,
     pos_embd: Annotated[
-        Literal["relative", "keep"],
+        str,
         typer.Option(
             "--pos-embd",
             help="relative adds a zero table to absolute positions; keep leaves them as they are.",
+            **choice("--pos-embd", ("relative", "keep")),
         ),
     ] = "relative",
     data_dir: Annotated[
@@ -44,7 +46,8 @@ def migrate_ckpt(
     """
     from nanogpt_cli.checkpoint.migrate import migrate
 
-    result = migrate(old, output, pos_embd=pos_embd, data_dir=data_dir, force=force)
+    positions = cast(Literal["relative", "keep"], pos_embd)
+    result = migrate(old, output, pos_embd=positions, data_dir=data_dir, force=force)
     _show(result, on_stdout=not as_json)
     if as_json:
         print_json(_document(result))

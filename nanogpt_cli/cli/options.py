@@ -12,15 +12,19 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import fields
-from operator import getitem
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 from typer.core import TyperCommand
 
 from nanogpt_cli.cli import ui
+from nanogpt_cli.cli.complete import any_of
+from nanogpt_cli.cli.help import OPTIONS, show_help
+from nanogpt_cli.cli.usage import in_our_words, usage
+from nanogpt_cli.cli.values import COMPLETED, NUMBERS, read_setting
 from nanogpt_cli.errors import MachineError, UsageError
-from nanogpt_cli.setting import flag, parse_duration
+from nanogpt_cli.setting import flag, types_of
+from nanogpt_cli.text import printable
 
 TRUE, FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
 
@@ -38,8 +42,17 @@ _RETIRED_NOTES = "nanogpt.retired"
 class Command(TyperCommand):
     """A command that accepts nanoGPT's spelling of flags too."""
 
+    allow_extra_args = True  # so that they can be named below
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help."""
+        show_help(self, ctx)
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Replace nanoGPT's spellings by this program's, then parse as usual."""
+        """Replace nanoGPT's spellings by this program's, then parse as usual.
+
+        Raises UsageError for what is not understood.
+        """
         options = [p for p in self.params if p.param_type_name == "option"]
         known = {n for p in options for n in (*p.opts, *p.secondary_opts)} | {"-h", "--help"}
         switches = {
@@ -50,9 +63,14 @@ class Command(TyperCommand):
         }
         alone = {"-h", "--help", *switches, *switches.values()}
         notes: dict[str, None] = ctx.meta.setdefault(_RETIRED_NOTES, {})
-        return super().parse_args(
-            ctx, list(_with_dashes(args, switches, known - alone, alone, notes))
-        )
+        spelled = list(_with_dashes(args, switches, known - alone, alone, notes))
+        try:
+            extra = super().parse_args(ctx, spelled)
+        except typer.TyperException as error:
+            raise in_our_words(error, self, ctx) from None
+        if extra and not ctx.resilient_parsing:
+            raise UsageError(f"unexpected argument {printable(extra[0])}", usage(self, ctx))
+        return extra
 
 
 def _with_dashes(
@@ -106,13 +124,16 @@ Panel = Sequence[tuple[type, Iterable[str]]] | type
 """The settings of one panel of the help: a dataclass, or pairs of one and some of its fields."""
 
 
-def with_settings(**panels: Panel) -> Callable[[Callable[..., Any]], "SettingsCommand"]:
+def with_settings(
+    essential: Sequence[str] = (), **panels: Panel
+) -> Callable[[Callable[..., Any]], "SettingsCommand"]:
     """Add a flag for every setting of some dataclasses to a command, and ``--quiet``.
 
     ``panels`` names the panels of the help. The command receives what was typed, and only that, as
-    the keyword argument ``given``: a dict from field name to value.
+    the keyword argument ``given``: a dict from field name to value. Where there are ``essential``
+    ones among its flags, ``--help`` shows these first, and the others have to be asked for.
     """
-    return lambda function: SettingsCommand(function, panels)
+    return lambda function: SettingsCommand(function, panels, essential)
 
 
 class SettingsCommand:
@@ -121,11 +142,16 @@ class SettingsCommand:
     The signature is made whenever it is asked for, so that it offers what is registered by then.
     """
 
-    def __init__(self, function: Callable[..., Any], panels: Mapping[str, Panel]) -> None:
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        panels: Mapping[str, Panel],
+        essential: Sequence[str],
+    ) -> None:
         functools.update_wrapper(self, function)
-        self._function = function
+        self._function, self._essential = function, essential
         self._settings = [
-            (config, name, title.replace("_", " "))
+            (config, name, OPTIONS if name in essential else title.replace("_", " ").capitalize())
             for title, content in panels.items()
             for config, names in ([(content, None)] if isinstance(content, type) else content)
             for name in (names or _setting_names(config))
@@ -137,10 +163,16 @@ class SettingsCommand:
         own = [p for p in parameters if p.name != "given"]
         flags = [_parameter(*setting) for setting in self._settings]
         shared = [_keyword("context", typer.Context), _keyword("quiet", QuietFlag, False)]
+        if self._essential:
+            shared.append(_keyword("help_all", _HelpAllFlag, False))
+            flags += [p for p in own if p.kind is p.KEYWORD_ONLY]
+            own = [p for p in own if p.kind is not p.KEYWORD_ONLY]
+            flags.sort(key=lambda p: (*self._essential, p.name).index(p.name))
         return inspect.Signature([*own, *flags, *shared])
 
     def __call__(self, context: typer.Context, quiet: bool, **kwargs: Any) -> Any:
         """Run the command with what typer has parsed."""
+        kwargs.pop("help_all", None)
         ui.console().quiet = quiet
         _check_working_folder()
         for text in context.meta.get(_RETIRED_NOTES, ()):
@@ -175,21 +207,30 @@ def _parameter(config: type, name: str, panel: str) -> inspect.Parameter:
     A field with ``choices`` in its metadata, the names in a registry say, takes one of them.
     """
     field = next(f for f in fields(config) if f.name == name)
-    kind, help = get_type_hints(config)[name], field.metadata["help"]
-    if "choices" in field.metadata:
-        kind = getitem(Literal, tuple(field.metadata["choices"]))
-        help += _not_mentioned(get_args(kind), help)
+    kind, help = types_of(config)[name], field.metadata["help"]
+    choices = field.metadata.get("choices", get_args(kind) if get_origin(kind) is Literal else ())
+    help += _not_mentioned(choices, help)
     dashed = flag(name)
-    declaration = f"{dashed}/--no-{dashed[2:]}" if kind in (bool, bool | None) else dashed
-    special: dict[str, dict[str, Any]] = {
-        "time": {"parser": parse_duration, "metavar": "TIME"},
-        "save_every": {"metavar": "STEPS|TIME"},
-    }
-    extra = special.get(name, {"metavar": "NAME"} if get_origin(kind) is Literal else {})
-    if field.default is None:
-        extra["show_default"] = False
-    option = typer.Option(declaration, help=help, rich_help_panel=panel.capitalize(), **extra)
-    return _keyword(name, Annotated[kind, option], field.default)
+    if kind in (bool, bool | None):
+        option = typer.Option(
+            f"{dashed}/--no-{dashed[2:]}",
+            help=help,
+            rich_help_panel=panel,
+            show_default=field.default is not None,
+        )
+        return _keyword(name, Annotated[kind, option], field.default)
+    number = next((n for n in (int, float) if kind in (n, n | None)), None)
+    metavars = {"time": "TIME", "save_every": "STEPS|TIME"}
+    option = typer.Option(
+        dashed,
+        help=help,
+        rich_help_panel=panel,
+        show_default=field.default is not None,
+        metavar=metavars.get(name, "NAME" if choices else NUMBERS[number][0] if number else None),
+        parser=functools.partial(read_setting, config, name, number),
+        autocompletion=any_of(*choices) if choices else COMPLETED.get(name),
+    )
+    return _keyword(name, Annotated[number or str, option], field.default)
 
 
 def _not_mentioned(choices: Iterable[str], help: str) -> str:
@@ -202,7 +243,22 @@ def _keyword(name: str, kind: Any, default: Any = inspect.Parameter.empty) -> in
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=kind)
 
 
+def _show_all(context: typer.Context, wanted: bool) -> None:
+    if wanted:
+        show_help(context.command, context, everything=True)
+        raise typer.Exit
+
+
+_HelpAllFlag = Annotated[
+    bool,
+    typer.Option("--help-all", callback=_show_all, is_eager=True, help="Show every option."),
+]
+
 QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
+
+DeviceFlag = Annotated[
+    str, typer.Option(help="auto, cpu, mps, cuda or cuda:N.", autocompletion=COMPLETED["device"])
+]
 
 
 JsonFlag = Annotated[

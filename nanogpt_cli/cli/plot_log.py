@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from nanogpt_cli.cli import ui
+from nanogpt_cli.cli.complete import runs
 from nanogpt_cli.cli.follow import follow as follow_logs
 from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
 from nanogpt_cli.cli.plot_view import print_chart, print_summary
@@ -15,6 +16,7 @@ from nanogpt_cli.logs import convert, load
 from nanogpt_cli.logs.curves import summary, to_curve
 from nanogpt_cli.logs.events import Log
 from nanogpt_cli.plot import save
+from nanogpt_cli.plot.view import Axis, View
 from nanogpt_cli.text import printable
 
 STDIN = "-"
@@ -29,12 +31,25 @@ def plot_log(
             help="Runs by name or folder, metrics.jsonl files, nanoGPT's console logs, "
             "or - for stdin; by default the newest run.",
             show_default=False,
+            autocompletion=runs,
         ),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Draw into this .png, .svg or .html instead."),
+        typer.Option("--output", "-o", help="Draw into this .png, .svg, .pdf or .html instead."),
     ] = None,
+    x: Annotated[
+        Axis, typer.Option("--x", metavar="NAME", help="Draw along the step, tokens or time.")
+    ] = View.x,
+    log: Annotated[bool, typer.Option("--log", help="Draw the loss on a logarithmic scale.")] = (
+        View.log
+    ),
+    full: Annotated[
+        bool,
+        typer.Option(
+            "--full", help="Show the first steps too, which are cut off where they need much room."
+        ),
+    ] = View.full,
     to_jsonl: Annotated[
         Path | None, typer.Option(help="Write one log as this metrics.jsonl instead.")
     ] = None,
@@ -54,13 +69,14 @@ def plot_log(
 ) -> int:
     """Draw the loss curves of one or more runs."""
     names: list[str | None] = [*logs] if logs else [None]
+    view = View(x, log, full)
     if follow:
         if json or to_jsonl or STDIN in names:
             other = "--json" if json else "--to-jsonl" if to_jsonl else "stdin"
             raise UsageError(f"--follow cannot be used with {other}", "leave one of them out")
         if output:
             save.check_target(output, [Path(name) for name in names if name], force)
-        return follow_logs(names, output)
+        return follow_logs(names, output, view)
     sources = [_find(name) for name in names]
     if to_jsonl and len(sources) > 1:
         raise UsageError("--to-jsonl takes a single log", "convert them one by one")
@@ -73,13 +89,13 @@ def plot_log(
     found = [_read(source) for source in sources]
     curves = [to_curve(*run) for run in zip(load.display_names(sources), found, strict=True)]
     if output:
-        save.save(curves, output)
+        save.save(curves, output, view)
     if to_jsonl:
         convert.write(found[0], to_jsonl)
     if json:
         print_json({"runs": summary(curves)})
     elif not output and not to_jsonl:
-        print_chart(curves)
+        print_chart(curves, view)
     print_summary(curves)
     for written in filter(None, (output, to_jsonl)):
         ui.say(f"wrote {printable(written)}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from nanogpt_cli.cli import ui
 from nanogpt_cli.logs.curves import Curve, summary
 from nanogpt_cli.plot import terminal
+from nanogpt_cli.plot.view import View
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -17,7 +18,7 @@ NAME_WIDTH = 8
 """Columns that are kept for a run's name, at the least."""
 
 
-def chart(out: "Console", curves: Sequence[Curve], height: int) -> str:
+def chart(out: "Console", curves: Sequence[Curve], height: int, view: View) -> str:
     """Draw a chart as wide as ``out``, in the colours and characters that it can show."""
     return terminal.chart(
         curves,
@@ -25,15 +26,16 @@ def chart(out: "Console", curves: Sequence[Curve], height: int) -> str:
         height,
         color=out.color_system is not None and not out.no_color,
         unicode=out.encoding.startswith("utf"),
+        view=view,
     )
 
 
-def print_chart(curves: Sequence[Curve]) -> None:
+def print_chart(curves: Sequence[Curve], view: View) -> None:
     """Print a chart as wide as stdout shows it, which leaves room for the summary below."""
     from rich.console import Console
 
     out = Console()
-    sys.stdout.write(chart(out, curves, min(out.height, 40) - len(curves) - 4))
+    sys.stdout.write(chart(out, curves, min(out.height, 40) - len(curves) - 4, view))
     sys.stdout.flush()
 
 

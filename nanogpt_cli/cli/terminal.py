@@ -1,5 +1,6 @@
 """The conversation in a terminal: a line editor, streamed replies and /commands."""
 
+import math
 import signal
 import sys
 from collections.abc import Callable
@@ -8,33 +9,81 @@ from typing import TYPE_CHECKING
 
 from nanogpt_cli.cli import ui
 from nanogpt_cli.cli.slash.base import all_commands, find_command
-from nanogpt_cli.text import printable, without_controls
+from nanogpt_cli.cli.wrapping import WordWrap
+from nanogpt_cli.runs import BEST, LAST
+from nanogpt_cli.text import printable, shell_word, without_controls
 
 if TYPE_CHECKING:
     from prompt_toolkit import PromptSession
     from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
+    from nanogpt_cli.checkpoint.load import LoadedModel
     from nanogpt_cli.cli.history import ChatHistory
     from nanogpt_cli.inference.session import Session
     from nanogpt_cli.inference.text_stream import Reply
 
 
+LEAVING = ("exit", "quit")
+"""What leaves without a slash too, as in other programs that have a prompt."""
+
+
 def stream(session: "Session", text: str, show: bool = True) -> "Reply":
-    """Print the reply to ``text`` as it is generated; Ctrl-C ends it at any point."""
+    """Print the reply to ``text`` as it is generated; Ctrl-C ends it at any point.
+
+    A terminal's lines end between words; a pipe or a file gets the text as it is.
+    """
     pieces = session.reply(text)
+    wrap = WordWrap() if sys.stdout.isatty() else None
+
+    def write(piece: str) -> None:
+        if show:
+            sys.stdout.write(wrap.push(piece) if wrap else piece)
+            sys.stdout.flush()
+
     interrupted = False
     try:
         for piece in pieces:
-            if show:
-                sys.stdout.write(without_controls(piece))
-                sys.stdout.flush()
+            write(without_controls(piece))
     except KeyboardInterrupt:
         interrupted = True
         pieces.close()
+        if wrap:
+            write(" [stopped]")
+    if show and wrap:
+        sys.stdout.write(wrap.finish())
     assert session.last is not None
     if interrupted:
         session.last.stop_reason = "interrupted"
     return session.last
+
+
+def is_untrained(loaded: "LoadedModel") -> bool:
+    """Whether a model is as it was before its first step: no better than guessing any token.
+
+    A model that is being fine-tuned is better than that at its step 0.
+    """
+    loss = loaded.about["val_loss"]
+    guessing = math.log(loaded.config.vocab_size)
+    return loaded.about["step"] == 0 and loss is not None and loss > 0.9 * guessing
+
+
+def untrained_note(loaded: "LoadedModel") -> str:
+    """Return what to say about an untrained model, and how to train it."""
+    path = loaded.path
+    more = f" --init-from resume --out-dir {shell_word(path.parent)}"
+    command = f"nanogpt train{more if path.name in (BEST, LAST) else ''}"
+    return f"{path} is untrained (step 0), so its replies are noise; train it: {command}"
+
+
+def _describe(loaded: "LoadedModel") -> str:
+    """Return a model's size, and how far it was trained where that is known."""
+    facts = [f"{loaded.model.parameter_count() / 1e6:.1f} M parameters"]
+    step, loss = loaded.about["step"], loaded.about["val_loss"]
+    if step:
+        facts.append(f"step {step:,}")
+    if loss is not None and math.isfinite(loss):
+        facts.append(f"validation loss {loss:.4f}")
+    return ", ".join(facts)
 
 
 class Terminal:
@@ -42,14 +91,14 @@ class Terminal:
 
     def __init__(self, session: "Session") -> None:
         self.session = session
-        self._leaving = False
+        self.is_leaving = False
         self._interrupts = 0
         """Ctrl-C typed on an empty line, one after the other."""
         self._history_noted = False
 
     def leave(self) -> None:
         """End the conversation before the next prompt."""
-        self._leaving = True
+        self.is_leaving = True
 
     def run(self) -> int:
         """Talk until the user leaves, and return the exit code."""
@@ -58,7 +107,7 @@ class Terminal:
         self._greet()
         history = _history()
         editor = line_editor(history, on_clear=self._forget_interrupts)
-        while not self._leaving:
+        while not self.is_leaving:
             self._note_problem(history)
             try:
                 text = editor.prompt()
@@ -77,8 +126,9 @@ class Terminal:
     def _greet(self) -> None:
         loaded = self.session.loaded
         does = "answers you" if loaded.chat_format else "continues your text"
-        size = f"{loaded.model.parameter_count() / 1e6:.1f} M parameters"
-        ui.say(f"{printable(loaded.path)} ({size}) {does}.", style="dim")
+        ui.say(f"{printable(loaded.path)} ({_describe(loaded)}) {does}.", style="dim")
+        if is_untrained(loaded):
+            ui.note(untrained_note(loaded))
         ui.say("/? for help, Ctrl-D leaves.", style="dim")
 
     def _note_problem(self, history: "ChatHistory") -> None:
@@ -91,19 +141,22 @@ class Terminal:
         self._interrupts = 0
 
     def enter(self, text: str) -> None:
-        """Take a line of input: run a /command, or print the reply to a message.
+        """Take a line of input: run a /command, leave, or print the reply to a message.
 
         Two slashes begin a message that starts with one.
         """
         text = text.strip()
         if text.startswith("/") and not text.startswith("//"):
             self._command(text[1:].split())
+        elif text in LEAVING:
+            ui.say(f"left the chat: {text} does that, as /bye and Ctrl-D do", style="dim")
+            self.leave()
         elif text:
             self._answer(text.removeprefix("/") if text.startswith("//") else text)
 
     def _answer(self, text: str) -> None:
-        reply = stream(self.session, text)
-        print(" [stopped]\n" if reply.stop_reason == "interrupted" else "\n", flush=True)
+        stream(self.session, text)
+        print("\n", flush=True)
         for note in self.session.notes:
             ui.note(note)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nanogpt_cli.cli import ui
+from nanogpt_cli.cli.complete import any_of, datasets, starts
 from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
 from nanogpt_cli.config import PRESETS, ModelConfig, TrainConfig, config_fields
 from nanogpt_cli.errors import UsageError
@@ -27,9 +28,15 @@ _EVALUATION = (
 )  # fmt: skip
 _SAVING = ("save_every", "keep", "always_save_checkpoint")
 _MACHINE = ("device", "dtype", "compile", "backend")
+_ESSENTIAL = (
+    "data_dir", "time", "max_iters", "out_dir", "init_from", "pos_embd", "n_layer", "n_head",
+    "n_embd", "device", "dry_run",
+)  # fmt: skip
+_RUN = "Run"
 
 
 @with_settings(
+    essential=_ESSENTIAL,
     model=ModelConfig,
     budget=[(TrainConfig, _BUDGET)],
     optimizer=[(TrainConfig, _OPTIMIZER)],
@@ -40,14 +47,25 @@ _MACHINE = ("device", "dtype", "compile", "backend")
 def train(
     config_file: Annotated[
         Path | None,
-        typer.Argument(metavar="[CONFIG]", help="A .toml file, or a configuration of nanoGPT's."),
+        typer.Argument(metavar="CONFIG", help="A .toml file, or a configuration of nanoGPT's."),
     ] = None,
     *,
     data_dir: Annotated[
-        str | None, typer.Option("--data-dir", help="The prepared dataset; by default the newest.")
+        str | None,
+        typer.Option(
+            "--data-dir",
+            help="The prepared dataset; by default the newest.",
+            autocompletion=datasets,
+        ),
     ] = None,
     dataset: Annotated[
-        str | None, typer.Option("--dataset", help="A dataset by its name under data/.")
+        str | None,
+        typer.Option(
+            "--dataset",
+            help="A dataset by its name under data/.",
+            autocompletion=datasets,
+            rich_help_panel=_RUN,
+        ),
     ] = None,
     out_dir: Annotated[
         Path | None, typer.Option("--out-dir", help="The run's folder; by default out/NAME.")
@@ -55,20 +73,34 @@ def train(
     init_from: Annotated[
         str | None,
         typer.Option(
-            "--init-from", help="scratch, resume, a checkpoint, or a Hugging Face folder of GPT-2."
+            "--init-from",
+            metavar="START",
+            help="scratch, resume, a checkpoint, or a Hugging Face folder of GPT-2.",
+            autocompletion=starts,
         ),
     ] = None,
     preset: Annotated[
-        str | None, typer.Option("--preset", help=f"auto, or one of: {', '.join(PRESETS)}.")
+        str | None,
+        typer.Option(
+            "--preset",
+            metavar="NAME",
+            help=f"auto, or one of: {', '.join(PRESETS)}.",
+            autocompletion=any_of("auto", *PRESETS),
+            rich_help_panel=_RUN,
+        ),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option("--config", help="A .toml file of settings.")
+        Path | None,
+        typer.Option(
+            "--config", metavar="FILE", help="A .toml file of settings.", rich_help_panel=_RUN
+        ),
     ] = None,
     force: Annotated[
         bool,
         typer.Option(
             "--force",
             help="Start over in a folder that holds a run, which is kept inside as old-1.",
+            rich_help_panel=_RUN,
         ),
     ] = False,
     dry_run: Annotated[

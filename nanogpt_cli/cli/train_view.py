@@ -75,7 +75,7 @@ def _show_plan(run: Run, facts: dict[str, Any]) -> None:
 
 def _show_rows(rows: dict[str, str]) -> None:
     for name, text in rows.items():
-        ui.console().print(f"[bold]{name:>8}[/]  {escape(printable(text))}")
+        ui.markup(f"[bold]{name:>8}[/]  {escape(printable(text))}")
 
 
 class TrainView(Reporter):
@@ -121,7 +121,7 @@ class TrainView(Reporter):
         """Print the losses."""
         bpb = f", {report.bits_per_byte:.3f} bits/byte" if report.bits_per_byte else ""
         star = "  [green]best so far[/]" if report.best else ""
-        ui.console().print(
+        ui.markup(
             f"[bold]step {report.step:,}[/]: train loss {report.train_loss:.4f}, "
             f"val loss {report.val_loss:.4f}{bpb}{star}"
         )
@@ -129,7 +129,7 @@ class TrainView(Reporter):
     def sample(self, step: int, prompt: str, text: str) -> None:
         """Print what the model writes, on at most three lines."""
         shown = " ".join(f"{prompt} » {text}".split())
-        ui.console().print(f"  [dim]{escape(printable(shown[:240]))}[/]")
+        ui.markup(f"  [dim]{escape(printable(shown[:240]))}[/]")
 
     def note(self, text: str) -> None:
         """Print a note."""

@@ -1,5 +1,9 @@
-"""What the user sees on stderr: notes, errors and progress bars, on one rich console."""
+"""What the user sees on stderr: notes, errors and progress bars, on one rich console.
 
+A terminal's lines end between words. What is read by a program, or typed next, stays on one line.
+"""
+
+import re
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -9,6 +13,7 @@ from nanogpt_cli.text import printable
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
+    from rich.text import Text
 
 
 LONGEST = 5000
@@ -27,23 +32,67 @@ def console() -> "Console":
     return Talk(stderr=True, highlight=False, emoji=False, soft_wrap=True)
 
 
+_COMMAND = re.compile(r"(^|:) *nanogpt [^,;]*$")
+"""A line that ends in a command to be typed: it is copied whole."""
+_LABEL = re.compile(r" *\S+(?: \S+)?:?  +| +")
+"""What the further lines of a row leave free: the label in front of it, or its margin."""
+
+
 def note(text: str) -> None:
     """Print a note on a line of its own."""
-    console().print(f"note: {printable(text)}", style="yellow", markup=False)
+    say(f"note: {printable(text)}", "yellow")
 
 
 def say(text: str = "", style: str | None = None) -> None:
     """Print a message."""
-    console().print(text, style=style, markup=False)
+    from rich.text import Text
+
+    show(Text(text, style or ""))
+
+
+def markup(text: str) -> None:
+    """Print a message with rich's markup, in which untrusted text is escaped."""
+    from rich.text import Text
+
+    show(Text.from_markup(text))
+
+
+def show(text: "Text") -> None:
+    """Print a message; on a terminal its lines end between words."""
+    from rich.text import Text
+
+    out = console()
+    if not out.is_terminal or text.cell_len <= out.width or _COMMAND.search(text.plain):
+        out.print(text)
+        return
+    label = _LABEL.match(text.plain)
+    indent = label.end() if label and label.end() <= out.width // 2 else 0
+    head, body = text[:indent], text[indent:]
+    lines = body.divide(_line_starts(body.plain, out.width - indent))
+    for line in lines:
+        line.rstrip()
+    out.print(head + Text("\n" + " " * indent).join(lines))
+
+
+def _line_starts(text: str, width: int) -> list[int]:
+    """Return where the lines after the first begin; a word longer than a line has its own."""
+    from rich.cells import cell_len
+
+    starts, column = [], 0
+    for word in re.finditer(r"\S+ *", text):
+        if column and column + cell_len(word[0].rstrip()) > width:
+            starts.append(word.start())
+            column = 0
+        column += cell_len(word[0])
+    return starts
 
 
 def show_error(error: NanoGPTError) -> None:
     """Print an error and how to fix it, even with ``--quiet``."""
-    out = console()
-    out.quiet = False
+    console().quiet = False
     for label, text in (("[bold red]error:[/]", error.message), ("[bold]hint:[/]", error.hint)):
         shown = printable(text if len(text) <= LONGEST else f"{text[:LONGEST]} ...")
-        out.print(f"{label} {escape(shown)}")
+        markup(f"{label} {escape(shown)}")
 
 
 def escape(text: str) -> str:

@@ -32,7 +32,7 @@ def temporary_folder(out: Path) -> Iterator[Path]:
     """
     base = out if out.exists() else out.parent
     base.mkdir(parents=True, exist_ok=True)
-    with unfinished(base) as temporary:
+    with unfinished(base / (out.name or "dataset")) as temporary:
         temporary.mkdir()
         for name in _WRITTEN:
             if (out / name).is_file():

@@ -5,8 +5,8 @@ Does not know how a curve is drawn.
 
 import itertools
 import statistics
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -31,6 +31,8 @@ class Curve:
     """Training time so far."""
     dropped: int = 0
     """Lines of the log that could not be read."""
+    positions: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+    """What the log says of the steps besides losses: ``tokens`` and ``time``, each by step."""
 
     @cached_property
     def smooth_train(self) -> Points:
@@ -81,7 +83,20 @@ def to_curve(name: str, log: Log) -> Curve:
         tokens_per_sec=statistics.median(speeds) if speeds else None,
         seconds=times[-1] if times else None,
         dropped=log.dropped,
+        positions=_positions(events["train"] + events["eval"]),
     )
+
+
+def _positions(events: Iterable[Event]) -> dict[str, dict[int, float]]:
+    """Return the tokens and the seconds of training after each step, as far as they are known."""
+    found: dict[str, dict[int, float]] = {}
+    for event in events:
+        step = _number(event.get("step"))
+        for axis in ("tokens", "time"):
+            value = _number(event.get(axis))
+            if step is not None and value is not None:
+                found.setdefault(axis, {})[int(step)] = value
+    return found
 
 
 def _points(events: Iterable[Event], field: str) -> Points:

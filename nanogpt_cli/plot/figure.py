@@ -1,16 +1,20 @@
 """Loss curves as pictures, drawn by matplotlib: the same curves give the same bytes, offline."""
 
 import io
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Sequence
 from typing import Any
 
 from nanogpt_cli.logs.curves import Curve
 from nanogpt_cli.plot import scale
 from nanogpt_cli.plot.scale import FAINT, INK, PALETTE
+from nanogpt_cli.plot.view import PLAIN, Scene, Trace, View, arrange
 
 MAKER = "nanogpt plot-log"
 """What a picture says of its origin, by which it is known again."""
 
+_EXCESS = re.compile(rb"""(?<=\.\d\d)\d+(?=(?: -?\d+\.\d+)? \n|")""")
+"""Digits of an .svg's coordinates that no screen shows, a tenth of the file."""
 _STYLE = {
     "font.family": "DejaVu Sans",
     "font.size": 10.0,
@@ -32,17 +36,25 @@ _STYLE = {
 }
 
 
-def png(curves: Sequence[Curve]) -> bytes:
+def png(curves: Sequence[Curve], view: View = PLAIN) -> bytes:
     """Draw a .png."""
-    return _render(curves, "png", {"Software": MAKER})
+    return _render(curves, view, "png", {"Software": MAKER})
 
 
-def svg(curves: Sequence[Curve]) -> bytes:
+def svg(curves: Sequence[Curve], view: View = PLAIN) -> bytes:
     """Draw an .svg."""
-    return _render(curves, "svg", {"Date": None, "Creator": MAKER})
+    drawn = _render(curves, view, "svg", {"Date": None, "Creator": MAKER})
+    return _EXCESS.sub(b"", drawn)
 
 
-def _render(curves: Sequence[Curve], kind: str, metadata: dict[str, Any]) -> bytes:
+def pdf(curves: Sequence[Curve], view: View = PLAIN) -> bytes:
+    """Draw a .pdf."""
+    return _render(curves, view, "pdf", {"CreationDate": None, "Creator": MAKER})
+
+
+def _render(
+    curves: Sequence[Curve], view: View, kind: str, metadata: dict[str, str | None]
+) -> bytes:
     """Draw with matplotlib, unaffected by the user's settings of it, and without its messages."""
     import logging
     import warnings
@@ -51,88 +63,119 @@ def _render(curves: Sequence[Curve], kind: str, metadata: dict[str, Any]) -> byt
     from matplotlib import style
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+    scene = arrange(curves, view, 0.06)
     with style.context(["default", _STYLE]), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # characters that DejaVu lacks are drawn as boxes
-        figure = Figure(figsize=(8.4, 4.8), layout="constrained")
+        figure = Figure(figsize=(8.4, 4.8), layout=ConstrainedLayoutEngine(w_pad=0.18, h_pad=0.15))
         FigureCanvasAgg(figure)
-        _draw(figure.add_subplot(), curves)
+        _draw(figure.add_subplot(), scene)
         file = io.BytesIO()
         figure.savefig(file, format=kind, dpi=160, metadata=metadata)
     return file.getvalue()
 
 
-def _draw(axes: Any, curves: Sequence[Curve]) -> None:
+def _draw(axes: Any, scene: Scene) -> None:
     """Draw the axes, the curves and a label at the end of each."""
-    low, high = scale.loss_range(curves, 0.06)
-    _draw_axes(axes, curves, (low, high))
-    ends: list[tuple[str, float, str]] = []
-    for index, curve in enumerate(curves):
-        _draw_curve(axes, curve, index, high)
-        ends += _ends(curve, PALETTE[index % len(PALETTE)], alone=len(curves) == 1)
-    _label_ends(axes, ends, high, gap=(high - low) * min(0.1, 1 / len(ends)))
+    _draw_axes(axes, scene)
+    ends: list[End] = []
+    alone = len(scene.traces) == 1
+    for index, trace in enumerate(scene.traces):
+        _draw_trace(axes, trace, index, limit=max(400 // len(scene.traces), 100))
+        ends += _ends(trace, _hue(index), alone, brief=len(scene.traces) > 8)
+    _label_ends(axes, ends, scene)
 
 
-def _draw_axes(axes: Any, curves: Sequence[Curve], losses: tuple[float, float]) -> None:
-    axes.set_ylim(*losses)
-    first, last = scale.step_range(curves)
+def _draw_axes(axes: Any, scene: Scene) -> None:
+    first, last = scene.along
     axes.set_xlim(first - 0.015 * (last - first), last + 0.015 * (last - first))
-    axes.set_xlabel("step")
+    axes.set_xlabel(scene.label)
     axes.set_ylabel("loss")
-    axes.xaxis.set_major_formatter("{x:,.0f}")
-    axes.xaxis.get_major_locator().set_params(integer=True)
-    if len(curves) == 1:
-        axes.set_title(_short(curves[0].name, 60), loc="left", weight="bold")
+    axes.xaxis.set_major_formatter("{x:,.10g}")
+    axes.xaxis.get_major_locator().set_params(integer=scene.label in ("step", "tokens"))
+    if scene.log:
+        places, labels = scale.log_ticks(*scene.losses, 8)
+        axes.set_yscale("log")
+        axes.minorticks_off()
+        axes.set_yticks([10**place for place in places], labels)
+    axes.set_ylim(*(10**loss if scene.log else loss for loss in scene.losses))
+    if len(scene.traces) == 1:
+        axes.set_title(_short(scene.traces[0].curve.name, 60), loc="left", weight="bold")
     else:
         caption = "validation loss (dots) and training loss (thin)"
         axes.set_title(caption, loc="left", color=FAINT, size=10)
+    if scene.above is not None:
+        above = f"▲ up to {scene.above:,.4g}, outside this range"
+        axes.set_title(above, loc="right", color=FAINT, size=9)
 
 
-def _draw_curve(axes: Any, curve: Curve, index: int, high: float) -> None:
-    """Draw one run: its training loss raw and smoothed, its validation loss, its best step."""
-    hue = PALETTE[index % len(PALETTE)]
+def _draw_trace(axes: Any, trace: Trace, index: int, limit: int) -> None:
+    """Draw one run: its training loss raw and smoothed, its validation loss, its best step.
+
+    ``limit`` is how many points of the training loss are drawn.
+    """
+    hue = _hue(index)
     dash = ("-", "--", ":")[index // len(PALETTE) % 3]
-    train, val = scale.thin(curve.smooth_train, 4000), curve.val
-    raw = scale.columns(scale.thin(curve.train, 4000))
+    raw, train = (scale.columns(scale.thin(part, limit)) for part in (trace.raw, trace.train))
     axes.plot(*raw, color=hue, alpha=0.18, linewidth=0.7)
     axes.plot(
-        *scale.columns(train), dash, color=hue, alpha=0.55, linewidth=1.2,
-        marker="o" if len(train) == 1 else "", markersize=3,
+        *train, dash, color=hue, alpha=0.55, linewidth=1.2,
+        marker="o" if len(trace.train) == 1 else "", markersize=3,
+    )  # fmt: skip
+    axes.plot(*scale.columns(trace.untrained), "o", color=hue, markersize=4)
+    axes.plot(
+        *scale.columns(trace.val), dash, color=hue, linewidth=2,
+        marker="o", markersize=4, markevery=len(trace.val) // 30 + 1,
     )  # fmt: skip
     axes.plot(
-        *scale.columns(val), dash, color=hue, linewidth=2,
-        marker="o", markersize=4, markevery=len(val) // 40 + 1,
-    )  # fmt: skip
-    if curve.best:
-        axes.plot(*curve.best, "o", color="white", mec=hue, mew=2, markersize=7.5, zorder=4)
-    if curve.overfits_after is not None:
-        axes.axvline(curve.overfits_after, color=hue, alpha=0.7, linewidth=1, linestyle=":")
+        *scale.columns(trace.best), "o", color="white", mec=hue, mew=2, markersize=7.5, zorder=4
+    )
+    if trace.overfits_after is not None:
+        axes.axvline(trace.overfits_after, color=hue, alpha=0.7, linewidth=1, linestyle=":")
         axes.annotate(
-            "overfits from here", (curve.overfits_after, high), (6, -12 * (index + 1)),
-            textcoords="offset points", color=hue, size=9,
+            "overfits from here", (trace.overfits_after, 1), (6, -12 * (index + 1)),
+            xycoords=("data", "axes fraction"), textcoords="offset points", color=hue, size=9,
         )  # fmt: skip
 
 
-def _ends(curve: Curve, hue: str, *, alone: bool) -> list[tuple[str, float, str]]:
-    """Return the labels of a run as (text, loss beside which it stands, colour)."""
-    best = "\nbest {1:.4f} at {0:,}".format(*curve.best) if curve.best else ""
+End = tuple[str, float, str]
+"""A label, the loss beside which it stands, and its colour."""
+
+
+def _ends(trace: Trace, hue: str, alone: bool, brief: bool) -> list[End]:
+    """Return the labels of a run; where it is ``brief``, without its best loss."""
+    curve = trace.curve
+    best = "\nbest {1:.4f} at step {0:,}".format(*curve.best) if curve.best and not brief else ""
     if not alone:
-        last = (curve.val or curve.smooth_train)[-1][1]
+        last = (trace.val or trace.untrained or trace.train)[-1][1]
         return [(_short(curve.name, 28) + best, last, hue)]
-    ends = [("validation" + best, curve.val[-1][1], hue)] if curve.val else []
-    return ends + ([("training", curve.smooth_train[-1][1], hue)] if curve.train else [])
+    val = (trace.val or trace.untrained)[-1:]
+    ends = [("validation" + best, loss, hue) for _, loss in val]
+    return ends + [("training", loss, hue) for _, loss in trace.train[-1:]]
 
 
-def _label_ends(axes: Any, ends: Iterable[tuple[str, float, str]], high: float, gap: float) -> None:
+def _label_ends(axes: Any, ends: Sequence[End], scene: Scene) -> None:
     """Write each curve's label where it ends, moved apart where two would touch."""
-    ends = sorted(ends, key=lambda end: end[1])
-    places = scale.spread((loss for _, loss, _ in ends), gap, high)
-    for (label, _, hue), place in zip(ends, places, strict=True):
-        axes.annotate(
-            label, (1, place), (8, 0), xycoords=("axes fraction", "data"), color=hue,
-            textcoords="offset points", va="center", annotation_clip=False, size=9,
-            linespacing=1.3,
-        )  # fmt: skip
+    low, high = axes.transData.transform([(0, axes.get_ylim()[0]), (0, axes.get_ylim()[1])])[:, 1]
+    heights = [(axes.transData.transform((0, loss))[1] - low) / (high - low) for _, loss, _ in ends]
+    order = sorted(range(len(ends)), key=heights.__getitem__)
+    rows = max(label.count("\n") for label, _, _ in ends) + 1
+    gap = min(0.055 * rows, 1 / len(ends))
+    places = scale.spread([heights[i] for i in order], gap, gap / 2, 1 - gap / 2)
+    for i, place in zip(order, places, strict=True):
+        label, _, hue = ends[i]
+        lines = label.split("\n")
+        for row, line in enumerate(lines):
+            axes.annotate(
+                line, (1, place), (8, 6 * (len(lines) - 1) - 12 * row), xycoords="axes fraction",
+                textcoords="offset points", va="center_baseline", annotation_clip=False, color=hue,
+                size=9 if gap > 0.03 else 6,
+            )  # fmt: skip
+
+
+def _hue(index: int) -> str:
+    return PALETTE[index % len(PALETTE)]
 
 
 def _short(text: str, limit: int) -> str:

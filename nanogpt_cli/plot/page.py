@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from nanogpt_cli.logs.curves import Curve, summary
 from nanogpt_cli.plot import figure
 from nanogpt_cli.plot.scale import INK
+from nanogpt_cli.plot.view import PLAIN, View
 
 
-def page(curves: Sequence[Curve]) -> bytes:
+def page(curves: Sequence[Curve], view: View = PLAIN) -> bytes:
     """Draw an .html page."""
-    picture = figure.svg(curves).decode()
+    picture = figure.svg(curves, view).decode()
     rows = summary(curves)
     head = "".join(f"<th>{html.escape(key.replace('_', ' '))}</th>" for key in rows[0])
     body = "".join(
@@ -24,14 +25,17 @@ def page(curves: Sequence[Curve]) -> bytes:
 <meta name="viewport" content="width=device-width">
 <title>{html.escape(", ".join(curve.name for curve in curves))}: loss</title>
 <style>
-body {{ font: 15px/1.5 system-ui, sans-serif; color: {INK}; max-width: 60rem; margin: 2rem auto; }}
+body {{ font: 15px/1.5 system-ui, sans-serif; color: {INK}; max-width: 60rem;
+  margin: 2rem auto; padding: 0 1rem; }}
 svg {{ width: 100%; height: auto; }}
+div {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
-td, th {{ padding: .3em .8em; text-align: right; border-bottom: 1px solid #e3e6ea; }}
+td, th {{ padding: .3em .8em; text-align: right; white-space: nowrap;
+  border-bottom: 1px solid #e3e6ea; }}
 td:first-child, th:first-child {{ text-align: left; }}
 </style>
 {picture[picture.index("<svg") :]}
-<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>
+<div><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>
 </html>
 """.encode()
 

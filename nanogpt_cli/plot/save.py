@@ -1,22 +1,30 @@
 """Loss curves into a file, whose name's suffix chooses the kind."""
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from nanogpt_cli.errors import UsageError
 from nanogpt_cli.files import atomic_write, check_replaceable, open_regular
 from nanogpt_cli.logs.curves import Curve
-from nanogpt_cli.plot.figure import MAKER, png, svg
+from nanogpt_cli.plot.figure import MAKER, pdf, png, svg
 from nanogpt_cli.plot.page import page
+from nanogpt_cli.plot.view import PLAIN, View
 
 _MADE = (
     (b"\x89PNG\r\n", b"Software\0" + MAKER.encode()),
     (b"<?xml ", f"<dc:title>{MAKER}</dc:title>".encode()),
+    (b"%PDF-", f"/Creator ({MAKER})".encode()),
     (b"<!doctype html>\n", f'<meta name="generator" content="{MAKER}">'.encode()),
 )
-"""How what is drawn here begins, and what is found in its head: who made it."""
+"""How what is drawn here begins, and what is found in its head or its tail: who made it."""
 
-KINDS: dict[str, Callable[[Sequence[Curve]], bytes]] = {".png": png, ".svg": svg, ".html": page}
+KINDS: dict[str, Callable[[Sequence[Curve], View], bytes]] = {
+    ".png": png,
+    ".svg": svg,
+    ".pdf": pdf,
+    ".html": page,
+}
 """How each kind of file is drawn, by its suffix."""
 
 
@@ -26,12 +34,12 @@ def check_target(path: Path, sources: Iterable[Path], force: bool) -> None:
     check_replaceable(path, is_drawing, sources, force)
 
 
-def save(curves: Sequence[Curve], path: Path) -> None:
+def save(curves: Sequence[Curve], path: Path, view: View = PLAIN) -> None:
     """Draw curves into a file of one of the ``KINDS``, whole or not at all.
 
     Raises UsageError for another suffix, MachineError where the file cannot be written.
     """
-    content = KINDS[check_suffix(path)](curves)
+    content = KINDS[check_suffix(path)](curves, view)
     with atomic_write(path) as file:
         file.write(content)
 
@@ -50,5 +58,7 @@ def check_suffix(path: Path) -> str:
 def is_drawing(path: Path) -> bool:
     """Whether a file was drawn here. Raises OSError where it cannot be read."""
     with open_regular(path) as file:
-        head = file.read(4096)
-    return any(head.startswith(start) and maker in head for start, maker in _MADE)
+        ends = file.read(4096)
+        file.seek(max(4096, os.fstat(file.fileno()).st_size - 16384))
+        ends += file.read(16384)
+    return any(ends.startswith(start) and maker in ends for start, maker in _MADE)

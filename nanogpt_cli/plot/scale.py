@@ -1,10 +1,9 @@
-"""What all charts share: colours, the ranges of the axes, round ticks, and thinning."""
+"""What all charts share: colours, round ticks, thinning, and labels kept apart."""
 
-import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from nanogpt_cli.logs.curves import Curve, Points
+from nanogpt_cli.plot.view import Places
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe and Ito's colours, distinguishable with colour blindness too (jfly.uni-koeln.de/color)."""
@@ -13,32 +12,15 @@ TERMINAL_PALETTE = (33, 208, 36, 175, 220, 117)
 INK, FAINT = "#2b2f36", "#7b828c"
 
 
-def columns(points: Points) -> tuple[list[int], list[float]]:
-    """Return the steps and the losses of points."""
-    return [step for step, _ in points], [loss for _, loss in points]
+def columns(points: Places) -> tuple[list[float], list[float]]:
+    """Return where points are along the axis, and their losses."""
+    return [x for x, _ in points], [loss for _, loss in points]
 
 
-def thin(points: Points, limit: int) -> Points:
+def thin(points: Places, limit: int) -> Places:
     """Leave out points evenly where there are more than ``limit``; the last one stays."""
     every = len(points) // limit + 1
     return [*points[:-1:every], *points[-1:]]
-
-
-def step_range(curves: Sequence[Curve]) -> tuple[int, int]:
-    """Return the first and the last step; they differ even for one single point."""
-    steps = [step for curve in curves for step, _ in curve.train + curve.val]
-    return min(steps), max(max(steps), min(steps) + 1)
-
-
-def loss_range(curves: Sequence[Curve], pad: float) -> tuple[float, float]:
-    """Return the range of the loss axis, with a part ``pad`` of it as room on both sides.
-
-    It covers what is smoothed and what was evaluated; single outlying batches may lie outside.
-    """
-    losses = [loss for curve in curves for _, loss in curve.smooth_train + curve.val]
-    low, high = min(losses), max(losses)
-    room = pad * (high - low) or max(abs(high) * 0.1, 0.5)
-    return low - room, high + room
 
 
 def ticks(low: float, high: float, count: int, least: float = 0) -> tuple[list[float], list[str]]:
@@ -54,8 +36,44 @@ def ticks(low: float, high: float, count: int, least: float = 0) -> tuple[list[f
     return places, [f"{place:,.{decimals}f}" for place in places]
 
 
-def spread(places: Iterable[float], gap: float, high: float) -> list[float]:
-    """Move rising ``places`` apart until they are ``gap`` from each other, none above ``high``."""
-    moved = list(itertools.accumulate(places, lambda a, b: max(b, a + gap)))
-    down = max(0.0, moved[-1] - high) if moved else 0.0
-    return [place - down for place in moved]
+def log_ticks(low: float, high: float, count: int) -> tuple[list[float], list[str]]:
+    """Return about ``count`` round numbers on a logarithmic axis, and their labels.
+
+    The axis reaches from ``low`` to ``high``, and a tick's place is the logarithm of its number.
+    """
+    if high - low < 1:
+        numbers, labels = ticks(10**low, 10**high, count)
+    else:
+        every = math.ceil((high - low) / max(count, 2))
+        powers = range(math.floor(low), math.ceil(high) + 1, every)
+        mantissas = (1, 2, 5) if 3 * (high - low) <= 1.5 * count else (1,)
+        numbers = [m * 10.0**power for power in powers for m in mantissas]
+        labels = [f"{number:g}" for number in numbers]
+    found = [
+        (math.log10(number), label)
+        for number, label in zip(numbers, labels, strict=True)
+        if number > 0 and low <= math.log10(number) <= high
+    ]
+    return [place for place, _ in found], [label for _, label in found]
+
+
+def spread(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Move rising ``places`` apart until they are ``gap`` from each other.
+
+    Those that would touch are centred around where they were, between ``low`` and ``high`` as far
+    as there is room.
+    """
+    groups: list[list[float]] = []
+    for place in places:
+        groups.append([place])
+        while len(groups) > 1 and _first(groups[-1], gap, low, high) < gap * len(
+            groups[-2]
+        ) + _first(groups[-2], gap, low, high):
+            groups[-2:] = [groups[-2] + groups[-1]]
+    return [_first(group, gap, low, high) + gap * i for group in groups for i in range(len(group))]
+
+
+def _first(group: Sequence[float], gap: float, low: float, high: float) -> float:
+    """Return where the lowest of a group belongs."""
+    width = gap * (len(group) - 1)
+    return max(low, min(sum(group) / len(group) - width / 2, high - width))

@@ -75,16 +75,23 @@ class RunFolder:
 
     def write(self, name: str, save: Callable[[Path], None]) -> None:
         """Let ``save`` write the file ``name``. Raises MachineError."""
+        self.change(lambda folder: save(folder / self._current(name)))
+        if self.replacing:
+            self._replace(name)
+
+    def change(self, act: Callable[[Path], None]) -> None:
+        """Let ``act`` change the folder, once more where it was renamed meanwhile.
+
+        Raises MachineError.
+        """
         folder = None
-        while folder != self.find():  # renamed meanwhile: once more, where it is now
+        while folder != self.find():
             folder = self.path
             try:
-                save(folder / self._current(name))
+                act(folder)
             except MachineError:
                 if folder == self.find():
                     raise
-        if self.replacing:
-            self._replace(name)
 
     def find(self) -> Path:
         """Return the folder's path, which is another one where it was renamed.

@@ -61,6 +61,7 @@ class RunKeeper(Keeper):
         self.machine, self.folder = machine, folder
         self.saver = Saver(folder, run.config.keep)
         self._interval = parse_interval(run.config.save_every)
+        self._saves_first = any(self._interval) or folder.replacing
         self._saved_when = self._safe_when = 0.0
         """When the last state was saved, and when the state was current that is surely on disk."""
 
@@ -81,7 +82,7 @@ class RunKeeper(Keeper):
         lagging = self.saver.is_writing(LAST)
         self._tell()
         if state.saved_at is None:
-            return bool(steps or seconds or self.folder.replacing)
+            return self._saves_first
         if state.saved_at == state.step or not (steps or seconds):
             return False
         if steps:

@@ -82,7 +82,7 @@ class Saver:
         )
         if name == LAST:
             if self.keep > 1:
-                keep_newest(self.folder.find(), checkpoint.step, self.keep)
+                self.folder.change(lambda path: keep_newest(path, checkpoint.step, self.keep))
             self.seconds = time.perf_counter() - begun
 
 

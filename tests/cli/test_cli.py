@@ -1,5 +1,6 @@
 """The command line as a user meets it: spellings, exit codes, errors, pipes and signals."""
 
+import io
 import json
 import os
 import re
@@ -157,7 +158,17 @@ def test_the_earlier_projects_command_works_verbatim(nanogpt, text_data):
         (["train", "--learning-rate", "nan"], 2, "--learning-rate nan", "finite|above"),  # 19
         (["train", "--learning-rate", "inf"], 2, "--learning-rate inf", "finite|above"),
         (["train", "--dropout=1"], 2, "--dropout 1.0", "below 1"),
-        (["train", "--pos-embd", "sinus"], 2, "sinus", "help"),
+        (["train", "--pos-embd", "sinus"], 2, "unknown --pos-embd sinus", "rope"),
+        (["train", "--nc", "3"], 2, "unknown option --nc", r"see `nanogpt train --help`"),
+        (["train", "--max-iters", "abc"], 2, "invalid --max-iters abc", "whole number"),
+        (["train", "--dropout=x"], 2, "invalid --dropout x", "write a number"),
+        (["train", "--arch"], 2, "--arch needs a value", "write --arch NAME"),
+        (["eval", "--data"], 2, "--data needs a value", "write --data DATA"),
+        (["chat", "a", "b"], 2, "unexpected argument b", r"chat \[OPTIONS\] \[MODEL\]$"),
+        (["migrate-ckpt"], 2, "OLD.pt is missing", r"migrate-ckpt \[OPTIONS\] OLD.pt$"),
+        (["migrate-ckpt", "x", "--pos-embd", "keap"], 2, "unknown --pos-embd keap", "mean keep"),
+        (["--nothing"], 2, "unknown option --nothing", "nanogpt --help"),
+        (["help", "fly"], 2, "unknown command fly", "help"),
         (["train", "--compile=maybe"], 2, "neither True nor False", "--compile"),
         (["train", "--data-dir", "nowhere"], 3, "nowhere", "nanogpt prepare"),
         (["train", "--preset", "huge"], 2, "huge", "quick"),
@@ -170,8 +181,8 @@ def test_the_earlier_projects_command_works_verbatim(nanogpt, text_data):
         (["eval", "no.pt"], 4, "no.pt", "path"),
         (["migrate-ckpt", "no.pt"], 4, "no.pt", "path"),
         (["prepare", "no.txt"], 3, "no.txt", "."),  # row 1
-        (["prepare", "x" * 300], 5, "xxx", "check the name"),
-        (["chat", "x" * 300], 5, "xxx", "check the name"),
+        (["prepare", "x" * 300], 3, "xxx", "check the name"),
+        (["chat", "x" * 300], 4, "xxx", "train one"),
         (["train", "data/hamlet"], 2, "is a dataset", "--data-dir data/hamlet"),
         (["train", "a.toml", "--config", "b.toml"], 2, "two configurations", "one of them"),
         (["fly"], 2, "unknown command fly", "help"),
@@ -314,7 +325,8 @@ def test_stdin_of_any_bytes_or_none(trained):
     assert "Traceback" not in done.stderr
     shell = f"{sys.executable} -m nanogpt_cli chat {trained} <&-"
     done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: no message came on stdin\nhint: ")
 
 
 @pytest.mark.parametrize(("gain", "finite"), [(3e38, False), (1e9, True)])
@@ -343,15 +355,45 @@ def test_the_table_is_not_cut_in_a_pipe(nanogpt, trained):
     assert len(row.split()) == 6
 
 
+def test_the_table_breaks_a_path_after_its_slashes(nanogpt, trained, monkeypatch):
+    Path("out/t").rename("out/longer")
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "60")
+    code, out, _ = nanogpt("eval", "longer")
+    assert code == 0
+    lines = re.sub(r"\x1b\[[\d;]*m", "", out).splitlines()
+    assert [line.split()[0] for line in lines] == ["model", "out/longer/", "ckpt.pt"]
+    assert max(map(len, lines)) <= 60
+
+
 def test_a_pipe_gets_the_reply_alone(trained):
     program = executable("chat", trained, "--max-tokens", "4", stdin=subprocess.PIPE)
     out, err = program.communicate("To be", timeout=60)
     assert (program.returncode, err) == (0, "")
     assert "\x1b" not in out
     assert len(out.strip("\n")) <= 4
-    program = executable("chat", trained, stdin=subprocess.PIPE)
-    assert program.communicate("", timeout=60) == ("", "")  # row 52
-    assert program.returncode == 0
+
+
+def test_a_pipe_without_a_message_is_said(nanogpt, trained, monkeypatch):  # row 52
+    for said in ("", " \n"):
+        monkeypatch.setattr("sys.stdin", io.StringIO(said))
+        code, out, err = nanogpt("chat", trained)
+        assert (code, out) == (2, "")
+        assert err.startswith("error: no message came on stdin\nhint: pipe a text in")
+
+
+def test_an_untrained_model_is_said_to_be_one(nanogpt, text_data):
+    assert nanogpt("train", *TINY, "--max-iters=0", "--out-dir=out/t")[0] == 0
+    code, out, err = nanogpt("chat", "t", "-p", "To be", "--max-tokens", "3")
+    assert code == 0
+    assert out
+    assert err.startswith("note: out/t/ckpt.pt is untrained (step 0)")
+    assert "nanogpt train --init-from resume --out-dir out/t" in err
+    assert nanogpt("chat", "t", "-p", "To be", "--max-tokens", "3", "-q")[2] == ""
+
+
+def test_a_trained_model_needs_no_note(nanogpt, trained):
+    assert nanogpt("chat", trained, "-p", "To be", "--max-tokens", "3")[2] == ""
 
 
 def test_an_occupied_folder_is_not_overwritten(nanogpt, trained):

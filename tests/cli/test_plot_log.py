@@ -30,8 +30,9 @@ def write_run(folder: Path) -> None:
     folder.mkdir(parents=True)
     with MetricsLog(folder / "metrics.jsonl") as log:
         for step in range(0, 50, 10):
-            log.write("train", step=step, time=step, loss=4 - step / 50, tokens_per_sec=1000)
-            log.write("eval", step=step, time=step, val_loss=4 - step / 60)
+            place = {"step": step, "time": step, "tokens": 100 * step}
+            log.write("train", **place, loss=4 - step / 50, tokens_per_sec=1000)
+            log.write("eval", **place, val_loss=4 - step / 60)
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ def plot_log(capsys):
 def test_without_a_name_the_newest_run_is_drawn(plot_log):
     code, out, err = plot_log()
     assert code == 0
-    assert out.startswith("loss\n")
+    assert out.startswith("validation loss")
     assert "new" in out
     assert "old" not in out
     assert "tokens/s" in err
@@ -111,7 +112,7 @@ def test_quiet_leaves_the_chart_alone_on_the_screen(plot_log):
     assert "loss" in out
 
 
-@pytest.mark.parametrize("suffix", [".png", ".svg", ".html"])
+@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf", ".html"])
 def test_output_draws_into_a_file_instead(plot_log, tmp_path, suffix):
     code, out, err = plot_log("-o", f"pictures/loss{suffix}")
     assert (code, out) == (0, "")
@@ -131,6 +132,27 @@ def test_a_console_log_becomes_a_metrics_file_that_is_the_same_curve(plot_log, t
     ]
     both = [json.loads(plot_log("--json", log)[1])["runs"][0] for log in ("train.log", "run")]
     assert both[1] == both[0] | {"run": "run"}
+
+
+@pytest.mark.parametrize(
+    ("args", "axis"),
+    [(["--x", "time"], "seconds of training"), (["--x=tokens"], "tokens"), (["--log"], "step")],
+)
+def test_the_axes_can_be_chosen(plot_log, args, axis):
+    code, out, _ = plot_log("old", *args)
+    assert code == 0
+    assert f"\n{axis}\n" in "\n".join(line.strip() for line in out.splitlines())
+    assert plot_log("old", "--json", *args)[1] == plot_log("old", "--json")[1]
+    assert plot_log("old", "-o", "loss.svg", *args)[0] == 0
+    assert f"<!-- {axis} -->" in Path("loss.svg").read_text()
+
+
+def test_losses_below_zero_have_no_logarithm(plot_log, tmp_path):
+    (tmp_path / "low.log").write_text("iter 1: loss -1.0\niter 2: loss -2.0\n")
+    assert plot_log("low.log")[0] == 0
+    code, _, err = plot_log("low.log", "--log")
+    assert code == 3
+    assert "no losses above zero" in err
 
 
 def test_a_dash_reads_stdin(plot_log, monkeypatch):
@@ -154,8 +176,10 @@ def test_an_incomplete_line_is_dropped_with_a_note(plot_log, runs):
         (["odl"], 3, "did you mean old?"),
         (["empty.log"], 3, "no losses found in empty.log"),
         (["out"], 3, "metrics.jsonl"),
-        (["old", "-o", "loss.pdf"], 2, ".png, .svg, .html"),
+        (["old", "-o", "loss.jpg"], 2, ".png, .svg, .pdf, .html"),
         (["old", "new", "--to-jsonl", "x.jsonl"], 2, "one by one"),
+        (["train.log", "--x", "tokens"], 3, "has no tokens"),
+        (["old", "--x", "epochs"], 2, "tokens"),
         (["train.log", "--to-jsonl", "train.log"], 2, "is the source itself"),
         (["old", "-o", "/proc/loss.png"], 5, "/proc/loss.png"),
     ],

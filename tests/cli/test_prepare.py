@@ -107,11 +107,11 @@ def test_the_demo_corpus(capsys: pytest.CaptureFixture[str]) -> None:
     out, err = capsys.readouterr()
     document = json.loads(out)
     assert document["out"] == "data/demo"
-    assert document["vocab_size"] == 1024
+    assert document["vocab_size"] == 2048
     assert document["documents"] == document["conversations"] > 100
     assert document["turns"] > document["conversations"]
     assert document["kind"] == "dialogue"
-    assert "note: tokenizer bpe:1024 suits" in err
+    assert "note: tokenizer bpe:2048 suits" in err
 
 
 def test_the_summary_of_a_dialogue(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,11 +3,16 @@
 import sys
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import pexpect
 import pytest
 
 from nanogpt_cli import cli
+from nanogpt_cli.cli import ui
+from nanogpt_cli.cli.slash.base import find_command
+from nanogpt_cli.cli.terminal import Terminal
+from nanogpt_cli.inference.session import Session
 
 CHAT = "<human>hello {}<endOfText>\n<bot>hi there<endOfText>\n\n"
 
@@ -53,6 +58,9 @@ def leave(child):
 
 
 def test_a_conversation(terminal):
+    banner = " ".join(terminal.before.split())
+    assert "M parameters, step 150, validation loss 0." in banner
+    assert "untrained" not in banner
     terminal.send("hello\r")
     terminal.expect("hi there")
     terminal.expect("Send a message")
@@ -76,10 +84,21 @@ def test_slash_commands(terminal):
     terminal.expect("unknown command /fly")
     terminal.send("/clear\r")
     terminal.expect("conversation cleared")
-    terminal.send("/bye\r")
+    terminal.send("exit\r")
+    terminal.expect("left the chat")
     terminal.expect(pexpect.EOF)
     terminal.close()
     assert terminal.exitstatus == 0
+
+
+@pytest.mark.parametrize("typed", ["exit", "quit"])
+def test_what_leaves_other_programs_leaves_with_a_line_that_says_so(typed, capsys):
+    ui.console.cache_clear()
+    chat = Terminal(cast(Session, None))
+    chat.enter(typed)
+    assert chat.is_leaving
+    assert capsys.readouterr().err == f"left the chat: {typed} does that, as /bye and Ctrl-D do\n"
+    assert find_command(typed) is find_command("bye")
 
 
 def test_an_empty_line_does_not_leave(terminal):

@@ -34,13 +34,21 @@ def test_a_run_its_folder_its_log_and_a_console_log():
         for step, loss in ((0, 4.0), (10, 3.0)):
             log.write("train", step=step, time=step * 2, loss=loss, tokens_per_sec=100 + step)
         log.write("eval", step=10, time=21.5, train_loss=2.9, val_loss=3.1)
-    expected = Curve("tiny", [(0, 4.0), (10, 3.0)], [(10, 3.1)], 105.0, 21.5)
+    expected = Curve(
+        "tiny",
+        [(0, 4.0), (10, 3.0)],
+        [(10, 3.1)],
+        105.0,
+        21.5,
+        positions={"time": {0: 0.0, 10: 21.5}},
+    )
     for name in ("tiny", "out/tiny", "out/tiny/metrics.jsonl"):
         assert load_curve(name) == expected
     Path("train.log").write_text(CONSOLE)
     assert load_curve("train.log") == Curve(
         "train.log", [(0, 4.2654), (10, 3.2191)], [(0, 4.2823), (250, 2.05)],
         tokens_per_sec=(16384 / 3.21011 + 16384 / 0.032) / 2,
+        positions={"tokens": {0: 0.0, 10: 163_840.0, 250: 4_096_000.0}},
     )  # fmt: skip
 
 

@@ -1,23 +1,27 @@
 """Pictures show every curve, whatever its name, and nothing but the curves."""
 
+import io
 import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
 
 import pytest
-from example_curves import HEALTHY, OVERFITTING, curve
+from example_curves import HEALTHY, OVERFITTING, STEEP, curve
 
 from nanogpt_cli.logs.curves import Curve
 from nanogpt_cli.plot import figure
 from nanogpt_cli.plot.page import page
+from nanogpt_cli.plot.view import View
 
 
 def svg(*curves: Curve) -> str:
     return figure.svg(curves).decode()
 
 
-@pytest.mark.parametrize(("draw", "magic"), [(figure.png, b"\x89PNG"), (figure.svg, b"<?xml")])
+@pytest.mark.parametrize(
+    ("draw", "magic"), [(figure.png, b"\x89PNG"), (figure.svg, b"<?xml"), (figure.pdf, b"%PDF-")]
+)
 def test_the_same_curves_give_the_same_bytes(draw, magic):
     picture = draw([HEALTHY, OVERFITTING])
     assert picture.startswith(magic)
@@ -29,7 +33,7 @@ def test_the_svg_is_well_formed_and_undated():
     text = svg(HEALTHY, OVERFITTING)
     ET.fromstring(text)
     assert "dc:date" not in text
-    for words in ("overfits from here", "healthy", "best 2.5000 at 200", "<!-- step -->"):
+    for words in ("overfits from here", "healthy", "best 2.5000 at step 200", "<!-- step -->"):
         assert words in text
 
 
@@ -43,6 +47,7 @@ def test_only_real_overfitting_is_marked():
 def test_any_name_can_be_drawn(name):
     ET.fromstring(svg(curve(3, 2, name=name), HEALTHY))
     assert page([curve(3, 2, name=name)])
+    assert figure.pdf([curve(3, 2, name=name)])
 
 
 @pytest.mark.parametrize("one", [Curve("r", [(7, 3.0)], []), Curve("r", [], [(7, 3.0)])])
@@ -59,11 +64,46 @@ def test_the_labels_of_runs_that_end_together_are_kept_apart():
     assert min(abs(a - b) for a in heights for b in heights if a is not b) > 15
 
 
+def test_what_the_first_steps_took_is_cut_off_and_said():
+    assert "<!-- ▲ up to 4.2, outside this range -->" in svg(STEEP)
+    assert "<!-- 4.0 -->" not in svg(STEEP)
+    whole = figure.svg([STEEP], View(full=True)).decode()
+    assert "outside" not in whole
+    assert "<!-- 4.0 -->" in whole
+
+
+def test_no_label_touches_the_edge():
+    from matplotlib.image import imread
+
+    for curves in ([STEEP], [OVERFITTING, HEALTHY, curve(4, 2, name="x" * 100)]):
+        pixels = imread(io.BytesIO(figure.png(curves)))[..., :3]
+        edges = (pixels[:16], pixels[-16:], pixels[:, :16], pixels[:, -16:])
+        assert all((edge == 1).all() for edge in edges)
+
+
+def test_a_long_run_is_a_small_file():
+    steps = range(1, 20001)
+    long = [
+        Curve(
+            f"run {i}", [(s, 1 + i + s % 7 / 10) for s in steps], [(s, 2.0) for s in steps[::200]]
+        )
+        for i in range(3)
+    ]
+    assert len(figure.svg(long)) < 60_000
+
+
+def test_it_can_be_along_time_and_logarithmic():
+    text = figure.svg([STEEP], View("time", log=True, full=True)).decode()
+    assert "<!-- minutes of training -->" in text
+    assert "<!-- 4.0 -->" in text
+
+
 def test_pictures_load_neither_torch_nor_pyplot():
     code = (
         "import sys; from nanogpt_cli.plot import save; from nanogpt_cli.logs.curves import Curve\n"
+        "from nanogpt_cli.plot.view import PLAIN\n"
         "assert not {'matplotlib', 'plotext', 'numpy', 'torch'} & set(sys.modules)\n"
-        "save.KINDS['.svg']([Curve('r', [(0, 1.0)], [])])\n"
+        "for kind in save.KINDS: save.KINDS[kind]([Curve('r', [(0, 1.0)], [])], PLAIN)\n"
         "assert not {'torch', 'matplotlib.pyplot'} & set(sys.modules)\n"
     )
     done = subprocess.run(

@@ -1,15 +1,17 @@
 """Charts made of characters fit their size and say what they show."""
 
+import math
 import re
 
 import pytest
-from example_curves import HEALTHY, OVERFITTING
+from example_curves import FALLING, HEALTHY, OVERFITTING, STEEP
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nanogpt_cli.logs import load
 from nanogpt_cli.logs.curves import Curve, to_curve
 from nanogpt_cli.plot.terminal import chart
+from nanogpt_cli.plot.view import View
 
 
 def plain(text: str) -> str:
@@ -23,7 +25,7 @@ def test_it_fits_and_names_axes_runs_and_best_steps(color, unicode):
     rows = plain(drawn).splitlines()
     assert len(rows) == 22
     assert max(map(len, rows)) <= 80
-    assert rows[0] == "loss"
+    assert rows[0] == "validation loss"
     assert rows[-3].split() == ["step"]
     assert "healthy" in rows[-2]
     assert "best val loss 2.0000 at step 500" in rows[-2]
@@ -53,6 +55,42 @@ def test_the_line_falls_from_the_top_left_to_the_bottom_right():
     assert columns[-1] > 45
 
 
+@pytest.mark.parametrize("width", [80, 60])
+def test_the_first_steps_leave_the_height_to_the_rest_and_the_heading_says_so(width):
+    rows = chart([STEEP], width, 20, color=False, unicode=True).splitlines()
+    assert rows[0] == "validation loss, training loss dotted  ▲ up to 4.2: --full"
+    assert max(row.count("┤") for row in rows[1:]) == 1
+    assert float(next(row for row in rows if "┤" in row).split("┤")[0]) < 2
+    whole = chart([STEEP], width, 20, color=False, unicode=True, view=View(full=True))
+    assert whole.startswith("validation loss, training loss dotted\n")
+    assert "4┤" in whole
+
+
+def test_a_narrow_heading_is_cut():
+    rows = chart([STEEP], 20, 20, color=False, unicode=False).splitlines()
+    assert max(map(len, rows)) <= 20
+
+
+def test_several_runs_show_the_training_loss_only_without_evaluations():
+    new = Curve("new", FALLING[:20], [(0, 4.0)])
+    drawn = chart([HEALTHY, OVERFITTING], 80, 20, color=True, unicode=True)
+    assert drawn.startswith("validation loss\n")
+    drawn = chart([HEALTHY, new], 80, 20, color=True, unicode=True)
+    assert drawn.startswith("validation loss, training loss faint\n")
+
+
+def test_it_can_be_logarithmic_along_tokens():
+    drawn = chart([STEEP], 60, 20, color=False, unicode=False, view=View("tokens", True, True))
+    rows = drawn.splitlines()
+    assert rows[-2].split() == ["tokens"]
+    numbers = [float(row.split("+")[0]) for row in rows if re.match(r"[\d.]+\+", row)]
+    places = [i for i, row in enumerate(rows) if re.match(r"[\d.]+\+", row)]
+    assert len(numbers) >= 3
+    per_row = math.log(numbers[0] / numbers[-1]) / (places[-1] - places[0])
+    for number, place in zip(numbers, places, strict=True):
+        assert math.log(numbers[0] / number) / per_row == pytest.approx(place - places[0], abs=1)
+
+
 def test_drawing_twice_gives_the_same():
     first = chart([HEALTHY], 80, 20, color=True, unicode=True)
     chart([OVERFITTING], 50, 12, color=False, unicode=False)
@@ -74,10 +112,13 @@ def test_one_point_is_drawn(one):
     ),
     size=st.tuples(st.integers(1, 200), st.integers(1, 60)),
     looks=st.tuples(st.booleans(), st.booleans()),
+    full=st.booleans(),
     name=st.text(max_size=40),
 )  # fmt: skip
-def test_any_curve_can_be_drawn_at_any_size(points, size, looks, name):
+def test_any_curve_can_be_drawn_at_any_size(points, size, looks, full, name):
     log = [f"step {s}: train loss {x:.9f}, val loss {x:.9f}\n" for s, x in sorted(points)]
     curve = to_curve(name, load.parse("".join(log).encode()))
-    drawn = chart([curve], *size, color=looks[0], unicode=looks[1])
+    logarithmic = View(log=any(loss > 1e-9 for _, loss in points), full=full)
+    for view in (View(full=full), logarithmic):
+        drawn = chart([curve], *size, color=looks[0], unicode=looks[1], view=view)
     assert all(c.isprintable() or c == "\n" for c in plain(drawn))

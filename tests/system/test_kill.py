@@ -191,7 +191,7 @@ def series(kills, seed):
             whole, killed = (read(Path(o) / name)["model"] for o in (references[kind], out))
             assert all(torch.equal(whole[key], killed[key]) for key in whole), (kind, name)
         assert log_of(out) == log_of(references[kind])
-        assert not list(Path(out).glob(".*tmp*"))
+        assert not list(Path(out).glob(".*tmp*")) + list(Path(out).glob(".*.new"))
     print(
         f"\n{toll.kills} kills, {toll.inside} of them inside a save, in {toll.runs} runs of "
         f"{STEPS} steps: 0 unreadable, at most {max(toll.lost)} steps lost of "

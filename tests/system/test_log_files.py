@@ -47,7 +47,7 @@ def test_only_what_was_written_here_is_replaced(nanogpt, tiny, option):
         assert nanogpt("plot-log", "x", option, name)[0] == 0
 
 
-@pytest.mark.parametrize("name", ["loss.svg", "loss.html", "loss.png"])
+@pytest.mark.parametrize("name", ["loss.svg", "loss.html", "loss.png", "loss.pdf"])
 def test_a_picture_is_known_as_one_and_followed_runs_draw_it_again(nanogpt, name):
     assert nanogpt("plot-log", "x", "-o", name)[0] == 0
     assert nanogpt("plot-log", "x", "--follow", "-o", name)[0] == 0

@@ -13,6 +13,7 @@ from nanogpt_cli.tokenizer.choice import suited_tokenizer
         (50_000, 3000, "bpe:512"),
         (1_000_000, 80, "bpe:1024"),
         (1_000_000, 5000, "bpe:1024"),
+        (5_000_000, 80, "bpe:2048"),
         (100_000_000, 300, "bpe:8192"),
         (10**9, 300, "gpt2"),
     ],

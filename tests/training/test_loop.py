@@ -176,7 +176,7 @@ class TestRun:
 
     def test_stale_temporary_files_are_swept(self):
         Path("out/a").mkdir(parents=True)
-        with unfinished(Path("out/a")) as living:
+        with unfinished(Path("out/a/loss.png")) as living:
             for path in (living, Path("out/a/.stale.tmp-nanogpt")):
                 path.write_text("half")
             train(start(max_iters=1))

@@ -8,4 +8,4 @@ def run(chat: Chat, arguments: list[str]) -> None:
     chat.leave()
 
 
-COMMAND = SlashCommand("bye", "/bye", "leave", run)
+COMMAND = SlashCommand("bye", "/bye", "leave", run, aliases=("exit", "quit"))
