@@ -37,6 +37,18 @@ def whole_number(text: str, most: int) -> int | None:
     return int(text) if digits and int(text) <= most else None
 
 
+def counted(number: int, noun: str) -> str:
+    """Return ``1 layer`` or ``1,200 layers``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time as it is typed after ``--time``: ``90s``, ``10m`` or ``1.5h``."""
+    if seconds >= 3600 and seconds % 1800 == 0:
+        return f"{seconds / 3600:g}h"
+    return f"{seconds / 60:g}m" if seconds and seconds % 60 == 0 else f"{seconds:g}s"
+
+
 def shell_word(argument: object) -> str:
     r"""Return a name as it is typed in a POSIX shell: one printable word that is not a flag.
 
