@@ -8,7 +8,8 @@ positions  the three position embeddings at block 256
 head       ways to get the loss of a large vocabulary: milliseconds and memory
 data       the share of a step that fetching its batch takes
 
-What is compared is run in turn, several times; medians are shown. A CUDA device is used if present.
+What is compared is run in turn, several times; medians are shown. A CUDA device is used if present:
+there the peers run as they do on theirs, compiled and in bfloat16, and GPT-2 124M is measured too.
 """
 
 import argparse
@@ -44,6 +45,8 @@ from nanogpt_cli.training.step import apply, gradients
 DEVICE = find_device()
 LAPTOP = ModelConfig(64, 4, 4, 128, 0.0, False, "default", "gpt2", 0, vocab_size=65)
 LARGE = replace(LAPTOP, block_size=256, n_layer=6, n_head=6, n_embd=384)
+GPT2 = replace(LAPTOP, block_size=1024, n_layer=12, n_head=12, n_embd=768, vocab_size=50304)
+ON_CUDA = DEVICE.type == "cuda"
 
 
 def random_tokens(config: ModelConfig) -> Tokens:
@@ -76,7 +79,7 @@ def our_step(
     settings = TrainConfig(optimizer=optimizer, batch_size=batch_size)
     state = TrainState(model, make_optimizers(model, settings))
     batches = Batches(random_tokens(config), config, settings, Parallel(DEVICE))
-    forward: Any = torch.compile(model) if DEVICE.type == "cuda" else model
+    forward: Any = torch.compile(model) if ON_CUDA else model
 
     def step() -> None:
         precision = partial(autocast, DEVICE, dtype)
@@ -88,12 +91,14 @@ def our_step(
 
 
 def plain_step(model: Any, optimizer: Any, batch: Any, loss_of: Any) -> Any:
-    """Return a function that makes one step of the usual eager loop."""
+    """Return a function that makes one step of the usual loop: float32 and eager on a CPU."""
     count = 0
+    forward = torch.compile(model) if ON_CUDA else model
 
     def step() -> None:
         nonlocal count
-        loss = loss_of(model, *batch(count))
+        with autocast(DEVICE, torch.bfloat16 if ON_CUDA else torch.float32):
+            loss = loss_of(forward, *batch(count))
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
@@ -105,7 +110,7 @@ def plain_step(model: Any, optimizer: Any, batch: Any, loss_of: Any) -> Any:
 
 
 def nanogpt_step(folder: Path, config: ModelConfig, batch_size: int) -> Any:
-    """Return nanoGPT's step, in float32 and eager as it runs on a CPU."""
+    """Return nanoGPT's step."""
     sys.path.insert(0, str(folder))
     import model as theirs  # type: ignore[import-not-found]
 
@@ -149,16 +154,20 @@ def compare(steps: dict[str, Any], rounds: int = 7) -> dict[str, float]:
 
 def matrix_rate(dtype: torch.dtype) -> float:
     """Return the floating-point operations per second of a large matrix product."""
-    a, b = (torch.randn(2048, 2048, device=DEVICE, dtype=dtype) for _ in range(2))
+    side = 8192 if ON_CUDA else 2048
+    a, b = (torch.randn(side, side, device=DEVICE, dtype=dtype) for _ in range(2))
     seconds = compare({"product": lambda: (a @ b)[0, 0].item()})["product"]
-    return float(2 * 2048**3 / seconds)
+    return float(2 * side**3 / seconds)
 
 
 def show_steps(args: argparse.Namespace) -> None:
     """Compare whole training steps."""
     rates = {t: matrix_rate(t) for t in (torch.float32, torch.bfloat16)}
     print(", ".join(f"matrices in {_name(t)}: {r / 1e9:.0f} GFLOP/s" for t, r in rates.items()))
-    for name, config, batch_size in (("laptop", LAPTOP, 12), ("large", LARGE, 8)):
+    shapes = [("laptop", LAPTOP, 12), ("large", LARGE, 64 if ON_CUDA else 8)]
+    if ON_CUDA:
+        shapes.append(("GPT-2", GPT2, 16))
+    for name, config, batch_size in shapes:
         steps = {
             "ours, float32": our_step(config, batch_size, torch.float32),
             "ours, bfloat16": our_step(config, batch_size, torch.bfloat16),
@@ -172,7 +181,8 @@ def show_steps(args: argparse.Namespace) -> None:
         print(f"\n{name}: {config.n_layer} layers, {config.n_embd} wide, {batch_size} x "
               f"{config.block_size} tokens")  # fmt: skip
         for kind, s in seconds.items():
-            share = flops / s / rates[torch.bfloat16 if "bf" in kind else torch.float32]
+            half = "bf" in kind or (ON_CUDA and "float32" not in kind)
+            share = flops / s / rates[torch.bfloat16 if half else torch.float32]
             print(
                 f"  {kind:16} {batch_size * config.block_size / s:9,.0f} tokens/s, {base / s:4.2f} "
                 f"times the peer, {flops / s / 1e9:4.0f} GFLOP/s, {share:.0%} of that type's rate"

@@ -57,18 +57,16 @@ class ModelConfig:
     def __post_init__(self) -> None:
         """Check that such a model can be built."""
         check_ranges(self)
-        if self.n_embd % self.n_head:
-            near = max(1, round(self.n_embd / self.n_head)) * self.n_head
-            raise UsageError(
-                f"--n-embd {self.n_embd} is not divisible by --n-head {self.n_head}",
-                f"try --n-embd {near}",
-            )
-        if self.pos_embd == "rope" and (self.n_embd // self.n_head) % 2:
-            raise UsageError(
-                f"--pos-embd rope rotates pairs, and --n-embd {self.n_embd} / --n-head "
-                f"{self.n_head} is odd",
-                f"try --n-embd {2 * self.n_head * max(1, self.n_embd // self.n_head // 2)}",
-            )
+        unit = self.n_head * (2 if self.pos_embd == "rope" else 1)  # rope rotates pairs
+        if self.n_embd % unit:
+            near = max(1, round(self.n_embd / unit)) * unit
+            problem = f"--n-embd {self.n_embd} is not divisible by --n-head {self.n_head}"
+            if self.n_embd % self.n_head == 0:
+                problem = (
+                    f"--pos-embd rope rotates pairs, and --n-embd {self.n_embd} / --n-head "
+                    f"{self.n_head} is odd"
+                )
+            raise UsageError(problem, f"try --n-head {self.n_head} --n-embd {near}")
 
 
 LARGEST_RATE = 1e30
@@ -113,7 +111,7 @@ class TrainConfig:
     grad_clip: float = setting(1.0, "Clip the gradient's norm; 0 is off.", min=0, max=1e30)
 
     eval_interval: int = setting(
-        0, "Steps between evaluations; 0 is ten in a run.", min=0, max=MOST
+        0, "Steps between evaluations; 0 is ten in a run, and early ones.", min=0, max=MOST
     )
     eval_tokens: int = setting(
         16_384,
@@ -185,10 +183,10 @@ class SampleConfig:
 class PrepareConfig:
     """How text becomes a dataset."""
 
-    tokenizer: str | None = setting(
-        None,
-        "gpt2 (default; the demo corpus takes bpe:2048), char, byte, bpe:N (N tokens learned from "
-        "the text), cl100k_base, o200k_base, or a file or dataset that holds one.",
+    tokenizer: str = setting(
+        "auto",
+        "auto (what suits the size of the text), char, bpe:N (N tokens learned from the text), "
+        "gpt2, byte, cl100k_base, o200k_base, or a file or dataset that holds one.",
     )
     format: str = setting(
         "auto",

@@ -82,10 +82,15 @@ def check_setting(config: type, name: str, value: Any) -> None:
     )
     if not inside:
         words = {"min": "at least", "max": "at most", "above": "above", "below": "below"}
-        must = " and ".join(f"{words[k]} {v:g}" for k, v in bounds.items())
+        must = " and ".join(f"{words[k]} {_plain(v)}" for k, v in bounds.items())
         if not finite or not must:
             must = f"a finite number{must and ', '}{must}"
         raise UsageError(f"{flag(name)} {shortened(value)} is out of range", f"it must be {must}")
+
+
+def _plain(bound: float) -> str:
+    """Write a whole number with all its digits, where they can be counted."""
+    return str(int(bound)) if bound == int(bound) and abs(bound) < 1e15 else f"{bound:g}"
 
 
 def check_ranges(config: Any) -> None:

@@ -56,10 +56,31 @@ def shortened(value: object, longest: int = 80) -> str:
     return text if len(text) <= longest else f"{text[:longest]}..."
 
 
+def byte_size(count: int) -> str:
+    """Return a number of bytes with a unit, as short as it is to be read: ``4.5 MB``."""
+    for unit, size in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= size:
+            number = count / size
+            return f"{number:.1f} {unit}" if number < 10 else f"{number:,.0f} {unit}"
+    return f"{count} byte{'' if count == 1 else 's'}"
+
+
 def whole_number(text: str, most: int) -> int | None:
     """Read a text of decimal digits alone, at most ``most``; None for any other."""
     digits = text.isascii() and text.isdecimal() and len(text) <= len(str(most))
     return int(text) if digits and int(text) <= most else None
+
+
+def counted(number: int, noun: str) -> str:
+    """Return ``1 layer`` or ``1,200 layers``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time as it is typed after ``--time``: ``90s``, ``10m`` or ``1.5h``."""
+    if seconds >= 3600 and seconds % 1800 == 0:
+        return f"{seconds / 3600:g}h"
+    return f"{seconds / 60:g}m" if seconds and seconds % 60 == 0 else f"{seconds:g}s"
 
 
 def shell_word(argument: object) -> str:

@@ -7,7 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nanogpt_cli.text import nearest, printable, shell_word, valid_text, without_controls
+from nanogpt_cli.setting import parse_duration
+from nanogpt_cli.text import (
+    counted,
+    duration,
+    nearest,
+    printable,
+    shell_word,
+    valid_text,
+    without_controls,
+)
 
 
 def test_control_sequences_of_a_model_never_reach_the_terminal():
@@ -78,3 +87,12 @@ def test_any_name_can_be_shown_as_it_is_typed(name):
 
 def test_half_a_character_of_an_untrusted_name_is_shown():
     assert shell_word("\ud800") == r"$'\355\240\200'"
+
+
+def test_counts_and_times_are_written_as_people_do():
+    assert [counted(n, "layer") for n in (0, 1, 2, 1500)] == [
+        "0 layers", "1 layer", "2 layers", "1,500 layers",
+    ]  # fmt: skip
+    times = (0.5, 1, 90, 600, 5400, 3600, 100)
+    assert [duration(t) for t in times] == ["0.5s", "1s", "90s", "10m", "1.5h", "1h", "100s"]
+    assert all(parse_duration(duration(t)) == t for t in times)

@@ -62,7 +62,7 @@ class Command(TyperCommand):
             for name in option.opts
         }
         alone = {"-h", "--help", *switches, *switches.values()}
-        notes: dict[str, None] = ctx.meta.setdefault(_RETIRED_NOTES, {})
+        notes: dict[str, str] = ctx.meta.setdefault(_RETIRED_NOTES, {})
         spelled = list(_with_dashes(args, switches, known - alone, alone, notes))
         try:
             extra = super().parse_args(ctx, spelled)
@@ -78,7 +78,7 @@ def _with_dashes(
     switches: Mapping[str, str],
     with_value: Set[str],
     alone: Set[str],
-    notes: dict[str, None],
+    notes: dict[str, str],
 ) -> Iterator[str]:
     """Yield ``args`` with dashes for underscores and ``--switch=False`` as ``--no-switch``.
 
@@ -98,7 +98,7 @@ def _with_dashes(
             if not equals and rest and (dashed != "--wandb-log" or _is_boolean(rest[0])):
                 value = rest.popleft()
             if value.lower() not in FALSE:
-                notes[f"{dashed} has no meaning here: {RETIRED[dashed]}"] = None
+                notes.setdefault(RETIRED[dashed], f"{dashed} has no meaning here")
         elif switches.get(dashed) and not equals and rest and _is_boolean(rest[0]):
             yield dashed if rest.popleft().lower() == "true" else switches[dashed]
         elif dashed in switches and equals:
@@ -175,8 +175,8 @@ class SettingsCommand:
         kwargs.pop("help_all", None)
         ui.console().quiet = quiet
         _check_working_folder()
-        for text in context.meta.get(_RETIRED_NOTES, ()):
-            ui.note(text)
+        for instead, text in context.meta.get(_RETIRED_NOTES, {}).items():
+            ui.note(f"{text}: {instead}")
         if self._settings:
             values = {name: kwargs.pop(name) for _, name, _ in self._settings}
             kwargs["given"] = {

@@ -8,9 +8,9 @@ import typer
 from nanogpt_cli.cli import ui
 from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
 from nanogpt_cli.config import PrepareConfig
-from nanogpt_cli.data.prepare import PrepareOptions, Progress
+from nanogpt_cli.data.prepare import PrepareOptions, PrepareResult, Progress
 from nanogpt_cli.data.prepare import prepare as prepare_dataset
-from nanogpt_cli.text import printable, shell_word
+from nanogpt_cli.text import byte_size, printable, shell_word
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -40,17 +40,40 @@ def prepare(
     for text in result.notes:
         ui.note(text)
     for name, value in (
+        ("kind", _kind(result)),
         ("training", f"{result.train_tokens:,} tokens"),
         ("validation", f"{result.val_tokens:,} tokens"),
         ("vocabulary", f"{result.vocab_size:,} ({result.tokenizer})"),
-        ("documents", f"{result.documents:,}"),
-        ("source", f"{result.bytes / 1e6:,.1f} MB in {result.seconds:.1f} s"),
+        ("source", f"{byte_size(result.bytes)} in {result.seconds:.1f} s"),
         ("dataset", printable(result.out)),
+        *(("example", _cut(printable(text))) for text in result.examples),
     ):
         ui.say(f"{name:>10}  {value}")
     ui.say(f"next: nanogpt train --data-dir {shell_word(result.out)}")
     if as_json:
         print_json(result.to_dict())
+
+
+def _kind(result: PrepareResult) -> str:
+    """Say what the input was understood to be."""
+    texts = _count(result.documents - result.conversations, "document")
+    if result.kind == "text":
+        return f"text, {texts}"
+    found = [_count(result.conversations, "conversation"), _count(result.turns, "turn")]
+    return ", ".join(["dialogue", *found, *([texts] if texts[0] != "0" else [])])
+
+
+def _cut(text: str) -> str:
+    """Cut a text to what fits beside its label."""
+    from rich.text import Text
+
+    fitted = Text(text)
+    fitted.truncate(max(20, ui.console().width - 12), overflow="ellipsis")
+    return fitted.plain
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 class _Passes:

@@ -110,8 +110,6 @@ def train(
     given: dict[str, Any],
 ) -> int:
     """Train a GPT on a prepared dataset; Ctrl-C saves, and the run can be resumed."""
-    from nanogpt_cli.training.plan import Request, make_run
-
     if config_file and config:
         raise UsageError(
             f"there are two configurations: {config_file} and --config {config}",
@@ -119,8 +117,11 @@ def train(
         )
     read = _read_settings(config_file or config)
     folder = out_dir or read.get("out_dir")
-    run = make_run(
-        Request(
+    with ui.working("loading torch") as doing:
+        from nanogpt_cli.training.plan import Request, make_run
+
+        doing("reading the data")
+        request = Request(
             settings={k: v for k, v in read.items() if k not in _PLACES} | given,
             data=data_dir or dataset or read.get("data_dir") or read.get("dataset"),
             out_dir=Path(folder) if folder else None,
@@ -128,13 +129,13 @@ def train(
             preset=preset or read.get("preset", "auto"),
             force=force,
         )
-    )
+        run = make_run(request, doing)
     return _carry_out(run, dry_run, as_json)
 
 
 def _carry_out(run: "Run", dry_run: bool, as_json: bool) -> int:
     """Train, or only say what would be trained; return the exit code."""
-    from nanogpt_cli.cli.train_view import TrainView, show_forecast
+    from nanogpt_cli.cli.train_view import TrainView, describe_outcome, show_forecast
     from nanogpt_cli.training.loop import train as run_training
     from nanogpt_cli.training.parallel import launched
 
@@ -148,7 +149,26 @@ def _carry_out(run: "Run", dry_run: bool, as_json: bool) -> int:
         return 0
     with TrainView() as view:
         outcome = run_training(run, view)
+    if as_json and launched().rank == 0:
+        print_json(describe_outcome(outcome))
     return 128 + signal.Signals[outcome.reason] if outcome.reason.startswith("SIG") else 0
+
+
+def _refuse_what_is_no_configuration(path: Path) -> None:
+    """Raise UsageError where ``path`` is a dataset, or a text that is to be prepared first."""
+    from nanogpt_cli.runs import DATASETS
+
+    for folder in (path, DATASETS / path):
+        if (folder / "train.bin").is_file() and not path.is_file():
+            raise UsageError(
+                f"{path} is a dataset, not a configuration",
+                f"write --data-dir {shell_word(folder)}",
+            )
+    if path.exists() and path.suffix not in (".toml", ".py"):
+        raise UsageError(
+            f"{path} is not a configuration (.toml or .py)",
+            f"prepare a text first: nanogpt prepare {shell_word(path)}, then: nanogpt train",
+        )
 
 
 _PLACES = ("data_dir", "dataset", "out_dir", "init_from", "preset")
@@ -161,10 +181,7 @@ def _read_settings(path: Path | None) -> dict[str, Any]:
 
     if path is None:
         return {}
-    if (path / "train.bin").is_file():
-        raise UsageError(
-            f"{path} is a dataset, not a configuration", f"write --data-dir {shell_word(path)}"
-        )
+    _refuse_what_is_no_configuration(path)
     read = read_config(path, [*config_fields(ModelConfig, TrainConfig), *_PLACES])
     for name in _PLACES:
         if not isinstance(read.get(name, ""), str):

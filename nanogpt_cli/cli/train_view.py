@@ -13,10 +13,13 @@ from nanogpt_cli.device import find_device, find_dtype
 from nanogpt_cli.model.factory import make_model
 from nanogpt_cli.model.gpt import GPT
 from nanogpt_cli.runs import BEST, RUNS
-from nanogpt_cli.text import printable, shell_word
+from nanogpt_cli.text import counted, duration, printable, shell_word
 from nanogpt_cli.training.forecast import forecast
 from nanogpt_cli.training.reporter import EvalReport, Reporter, StepReport
 from nanogpt_cli.training.run import Outcome, Run
+
+UNSTEADY = 2.5
+"""How many times as long slow steps take as fast ones where a forecast is doubted."""
 
 
 def describe(run: Run, device: torch.device) -> dict[str, Any]:
@@ -39,34 +42,56 @@ def describe(run: Run, device: torch.device) -> dict[str, Any]:
     }
 
 
+def describe_outcome(outcome: Outcome) -> dict[str, Any]:
+    """Return how a run ended, as ``--json`` prints it."""
+    best = outcome.out_dir / BEST
+    return {
+        "out_dir": str(outcome.out_dir),
+        "reason": outcome.reason,
+        "step": outcome.step,
+        "seconds": round(outcome.seconds, 3),
+        "best_val_loss": outcome.best_val_loss,
+        "checkpoint": str(best) if best.is_file() else None,
+    }
+
+
 def show_forecast(run: Run) -> dict[str, Any]:
     """Print what would be trained and what it would need; return it as a dictionary too."""
     device = find_device(run.config.device)
     facts = describe(run, device)
     _show_plan(run, facts)
-    expected = forecast(run, device)
+    with ui.working("timing steps"):
+        expected = forecast(run, device)
     per_parameter = expected.tokens_per_weight
     rows = {
-        "time": f"{_clock(expected.seconds)}, {expected.steps:,} steps, "
-        f"{expected.tokens_per_sec:,.0f} tokens/s (a few steps were timed)",
+        "time": f"{_clock(expected.seconds)}, {counted(expected.steps, 'step')}, "
+        f"{expected.tokens_per_sec:,.0f} tokens/s "
+        f"({counted(expected.timed_steps, 'step')} timed)",
         "memory": f"about {expected.peak_memory_bytes / 1e9:.1f} GB, torch itself not counted",
         "reading": f"{expected.epochs:.1f} times the text, {per_parameter:.2g} tokens per "
         "parameter; "
         f"risk of overfitting: {expected.overfitting}",
     }
     _show_rows(rows)
+    fast, slow = expected.step_seconds
+    if slow > UNSTEADY * fast:
+        ui.note(
+            f"steps took {fast * 1000:,.0f} to {slow * 1000:,.0f} ms: the machine is busy with "
+            "something else, and the time is a guess"
+        )
     return facts | asdict(expected)
 
 
 def _show_plan(run: Run, facts: dict[str, Any]) -> None:
     shape, config = run.model_config, run.config
-    budget = f"{config.time:g} s" if config.time else f"{config.max_iters:,} steps"
+    budget = duration(config.time) if config.time else counted(config.max_iters, "step")
     rows = {
         "run": f"{facts['out_dir']} on {facts['device']} in {facts['dtype']}",
         "data": f"{facts['data']}, {facts['train_tokens']:,} tokens of {facts['tokenizer']}",
-        "model": f"{facts['parameters'] / 1e6:.2f} M parameters, {shape.n_layer} layers, "
-        f"{shape.n_head} heads, {shape.n_embd} wide, block {shape.block_size}, "
-        f"{shape.arch}, positions {shape.pos_embd}, dropout {shape.dropout:g}",
+        "model": f"{facts['parameters'] / 1e6:.2f} M parameters, "
+        f"{counted(shape.n_layer, 'layer')}, {counted(shape.n_head, 'head')}, "
+        f"{shape.n_embd} wide, block {shape.block_size}, {shape.arch}, "
+        f"positions {shape.pos_embd}, dropout {shape.dropout:g}",
         "training": f"{budget} of {facts['tokens_per_step']:,} tokens, "
         f"{config.optimizer}, learning rate {config.learning_rate:.3g} ({config.schedule})",
     }
@@ -85,7 +110,7 @@ class TrainView(Reporter):
     """
 
     def __init__(self) -> None:
-        self._bar = ui.progress()
+        self._bar = ui.progress(counts=False)
         self._live = ui.console().is_terminal and not ui.console().quiet
         self._last_line = 0.0
 
@@ -103,15 +128,23 @@ class TrainView(Reporter):
         self._task = self._bar.add_task("training", total=total, note="")
         self._bar.start()
 
+    def _position(self, report: StepReport) -> str:
+        """Say where in the run it is, with what is counted."""
+        config = self._run.config
+        if config.time:
+            return f"{_clock(report.seconds)} of {_clock(config.time)}, step {report.step:,}"
+        return f"step {report.step:,} of {config.max_iters:,}"
+
     def step(self, report: StepReport) -> None:
         """Move the bar; without a terminal, print a line every 10 seconds."""
         text = f"loss {report.loss:.3f}  {report.tokens_per_sec:,.0f} tok/s"
+        where = self._position(report)
         done = report.seconds if self._run.config.time else report.step
-        self._bar.update(self._task, completed=round(done, 1), note=text)
+        self._bar.update(self._task, completed=done, description=where, note=text)
         if not self._live and report.seconds - self._last_line >= 10:
             self._last_line = report.seconds
             left = report.seconds * (1 / report.fraction - 1) if report.fraction else 0.0
-            ui.say(f"step {report.step:,}: {text}, {_clock(left)} left")
+            ui.say(f"{where}: {text}, {_clock(left)} left")
 
     def evaluating(self, tokens: int) -> None:
         """Say that it is the evaluation that takes time now."""

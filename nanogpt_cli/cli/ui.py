@@ -4,6 +4,8 @@ A terminal's lines end between words. What is read by a program, or typed next, 
 """
 
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -102,8 +104,25 @@ def escape(text: str) -> str:
     return rich_escape(text)
 
 
-def progress(transient: bool = True) -> "Progress":
-    """Return a progress bar with the time left; pipes and files get none."""
+@contextmanager
+def working(text: str) -> Iterator[Callable[[str], None]]:
+    """Show what takes long, until the end of the context; yield what shows another text.
+
+    On a terminal alone, and gone afterwards.
+    """
+    out = console()
+    if out.quiet or not out.is_terminal:
+        yield lambda text: None
+        return
+    with out.status(escape(text)) as status:
+        yield lambda text: status.update(escape(text))
+
+
+def progress(*, counts: bool = True) -> "Progress":
+    """Return a progress bar with the time left; pipes and files get none.
+
+    It ``counts`` what is done, unless its description says that.
+    """
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -115,11 +134,12 @@ def progress(transient: bool = True) -> "Progress":
     out = console()
     return Progress(
         TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
+        BarColumn(40 if counts else None),
+        *([MofNCompleteColumn()] if counts else []),
         TextColumn("{task.fields[note]}"),
-        TimeRemainingColumn(),
+        TimeRemainingColumn(compact=not counts),
         console=out,
-        transient=transient,
+        expand=not counts,  # the bar takes what the texts leave
+        transient=True,
         disable=out.quiet or not out.is_terminal,
     )

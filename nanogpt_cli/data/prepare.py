@@ -11,22 +11,29 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from nanogpt_cli.config import PrepareConfig
 from nanogpt_cli.data.formats.base import Piece, Report
 from nanogpt_cli.data.publish import check_free, publish, temporary_folder, write_durably
 from nanogpt_cli.data.sources import Source, find_sources, read_pieces
 from nanogpt_cli.data.split import Scan, Split, plan_split, split, training_sample
+from nanogpt_cli.data.summary import (
+    check_lengths,
+    conversation_notes,
+    examples,
+    size_notes,
+    split_notes,
+)
 from nanogpt_cli.data.write import Part, token_dtype, write_tokens
 from nanogpt_cli.dialogue import ChatFormat
 from nanogpt_cli.errors import DataError
 from nanogpt_cli.files import machine_errors
 from nanogpt_cli.runs import DATASETS
+from nanogpt_cli.text import byte_size
 from nanogpt_cli.tokenizer.base import END_OF_TEXT, Tokenizer, TokenizerKind
+from nanogpt_cli.tokenizer.choice import AUTO, suited_tokenizer
 from nanogpt_cli.tokenizer.load import find_kind, named_tokenizer
-
-DEMO_TOKENIZER = "bpe:2048"
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,11 @@ class PrepareResult:
     bytes: int
     seconds: float
     documents: int
+    kind: Literal["text", "dialogue"]
+    conversations: int
+    turns: int
+    examples: list[str]
+    """The beginnings of two documents, as the model will see them."""
     notes: list[str]
 
     def to_dict(self) -> dict[str, Any]:
@@ -136,7 +148,7 @@ def prepare(
             out = DATASETS / _name(options, given.sources)
             check_free(out, options.force)
         tokenizer, scan = _tokenizer(given)
-        parts = _write_dataset(out, given, tokenizer, scan)
+        parts, shown = _write_dataset(out, given, tokenizer, scan)
     train, val = parts["train"], parts["val"]
     return PrepareResult(
         out=out,
@@ -147,11 +159,16 @@ def prepare(
         bytes=given.size,
         seconds=round(time.perf_counter() - started, 3),
         documents=scan.documents,
+        kind="dialogue" if scan.turns else "text",
+        conversations=scan.conversations,
+        turns=scan.turns,
+        examples=shown,
         notes=[
             *given.notes,
             *given.report.notes(),
-            *_split_notes(train, val, scan, options),
-            *_size_notes(tokenizer, train),
+            *conversation_notes(scan),
+            *split_notes(train, val, scan, options.val_fraction),
+            *size_notes(tokenizer, train),
         ],
     )
 
@@ -172,18 +189,19 @@ def _name(options: PrepareOptions, sources: list[Source]) -> str:
 
 def _tokenizer(given: _Input) -> tuple[Tokenizer, Scan]:
     """Load the tokenizer that was asked for, or learn it, and measure the input on the way."""
-    name = given.options.tokenizer
-    if name is None:
-        name = "gpt2" if given.options.inputs else DEMO_TOKENIZER
-        if not given.options.inputs:
-            given.notes.append(
-                f"tokenizer {name}, because gpt2's vocabulary is far too large for the demo corpus"
-            )
+    name, scan = given.options.tokenizer, None
+    if name == AUTO:
+        scan = given.scan(alphabet=True)
+        name = suited_tokenizer(scan.bytes, len(scan.alphabet or ()))
+        given.notes.append(
+            f"tokenizer {name} suits {byte_size(scan.bytes)} of text; --tokenizer chooses another"
+        )
     kind, argument = find_kind(name) or (TokenizerKind(), "")
     if kind.learn:
-        return _learned(given, name, kind, argument)
+        scan = scan or given.scan(alphabet=kind.learns_from == "characters")
+        return _learned(given, name, kind, argument, scan), scan
     tokenizer = named_tokenizer(name)
-    scan = given.scan(alphabet=not tokenizer.open_vocabulary)
+    scan = scan or given.scan(alphabet=not tokenizer.open_vocabulary)
     tokenizer = tokenizer.with_special(_special(scan))
     if missing := tokenizer.unknown("".join(sorted(scan.alphabet or ()))):
         raise DataError(
@@ -193,12 +211,9 @@ def _tokenizer(given: _Input) -> tuple[Tokenizer, Scan]:
     return tokenizer, scan
 
 
-def _learned(
-    given: _Input, name: str, kind: TokenizerKind, argument: str
-) -> tuple[Tokenizer, Scan]:
+def _learned(given: _Input, name: str, kind: TokenizerKind, argument: str, scan: Scan) -> Tokenizer:
     """Learn a tokenizer from all characters that occur, or from the training text."""
     assert kind.learn
-    scan = given.scan(alphabet=kind.learns_from == "characters")
     if kind.learns_from == "characters":
         texts: Iterator[str] = iter(scan.alphabet or ())
     else:
@@ -206,7 +221,7 @@ def _learned(
     tokenizer = kind.learn(texts, argument, _special(scan))
     if argument.isdecimal() and tokenizer.vocab_size < int(argument):
         given.notes.append(f"the text yields only {tokenizer.vocab_size:,} tokens for {name}")
-    return tokenizer, scan
+    return tokenizer
 
 
 def _special(scan: Scan) -> list[str]:
@@ -215,8 +230,10 @@ def _special(scan: Scan) -> list[str]:
     return [*end, *(ChatFormat().tags if scan.turns else ())]
 
 
-def _write_dataset(out: Path, given: _Input, tokenizer: Tokenizer, scan: Scan) -> dict[Split, Part]:
-    """Build the whole dataset in a temporary folder, then publish it."""
+def _write_dataset(
+    out: Path, given: _Input, tokenizer: Tokenizer, scan: Scan
+) -> tuple[dict[Split, Part], list[str]]:
+    """Build the whole dataset in a temporary folder, then publish it; return also examples."""
     options = given.options
     with machine_errors(out), temporary_folder(out) as folder:
         parts = write_tokens(
@@ -226,7 +243,7 @@ def _write_dataset(out: Path, given: _Input, tokenizer: Tokenizer, scan: Scan) -
             separated=scan.separated,
             workers=options.workers,
         )
-        _check_lengths(parts, options, given.label)
+        check_lengths(parts, given.label)
         meta = {
             "format": "nanogpt-dataset",
             "version": 1,
@@ -243,57 +260,6 @@ def _write_dataset(out: Path, given: _Input, tokenizer: Tokenizer, scan: Scan) -
             "bytes": given.size,
         }
         write_durably(folder / "meta.json", json.dumps(meta).encode())
+        shown = examples(folder / "train.bin", tokenizer)
         publish(folder, out, options.force)
-    return parts
-
-
-def _check_lengths(parts: dict[Split, Part], options: PrepareOptions, label: str) -> None:
-    """Refuse a split too short to hold one token and the next."""
-    if parts["train"].tokens < 2:
-        raise DataError(
-            f"the text is too short: {parts['train'].tokens} tokens to train on in {label}",
-            "give more text, at least some thousand words, or lower --val-fraction",
-        )
-    if parts["val"].tokens < 2:
-        raise DataError(
-            f"the validation split would be empty: {parts['val'].tokens} tokens of {label} "
-            f"at --val-fraction {options.val_fraction:g}",
-            "raise --val-fraction, or give more text",
-        )
-
-
-def _split_notes(train: Part, val: Part, scan: Scan, options: PrepareOptions) -> Iterator[str]:
-    """Say where documents were cut, and where validation is far from what was asked for."""
-    if scan.documents > 1 and plan_split(scan, options.val_fraction).train is not None:
-        yield (
-            f"the {scan.documents:,} conversations are all the same: validation cannot tell "
-            "learning from memorising"
-            if scan.turns
-            else f"the {scan.documents:,} documents are few or unequal: the end of each is kept "
-            "for validation, rather than whole documents"
-        )
-        return
-    share = val.tokens / (train.tokens + val.tokens)
-    if not options.val_fraction / 2 <= share <= options.val_fraction * 2:
-        yield (
-            f"validation got {share:.0%} of the tokens, because documents stay whole; "
-            "another --seed draws others"
-        )
-
-
-def _size_notes(tokenizer: Tokenizer, train: Part) -> Iterator[str]:
-    """Say where the vocabulary is too large for the text."""
-    if tokenizer.name in ("char", "byte") or train.tokens >= 100 * tokenizer.vocab_size:
-        return
-    better = suggest_tokenizer(train.bytes)
-    if better != tokenizer.name:
-        yield (
-            f"{tokenizer.name}'s vocabulary of {tokenizer.vocab_size:,} is large for "
-            f"{train.tokens:,} tokens: --tokenizer {better} trains faster and better"
-        )
-
-
-def suggest_tokenizer(size: int) -> str:
-    """Return the tokenizer that suits ``size`` bytes of training text: one token per 500 bytes."""
-    power = int(size / 500).bit_length() - 1
-    return f"bpe:{2 ** min(power, 14)}" if power >= 9 else "char"
+    return parts, shown

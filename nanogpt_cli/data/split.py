@@ -16,10 +16,23 @@ from nanogpt_cli.errors import DataError
 Split = Literal["train", "val"]
 SPLITS: tuple[Split, Split] = ("train", "val")
 
+FEWEST: dict[Split, int] = {"train": 64, "val": 8}
+"""Tokens of each split without which there is nothing to learn, and nothing to measure."""
+
 _Number = TypeVar("_Number", int, float)
 
 SAMPLE_CHARACTERS = 200_000_000
 """How much of a larger training text a tokenizer learns from, in pieces spread evenly over it."""
+
+
+def too_little(train: int, val: int) -> str | None:
+    """Say that a dataset with so many tokens in its splits has too few; None where it has not."""
+    if train >= FEWEST["train"] and val >= FEWEST["val"]:
+        return None
+    return (
+        f"too little text: {train:,} tokens to train on and {val:,} for validation, "
+        f"at least {FEWEST['train']} and {FEWEST['val']} are needed"
+    )
 
 
 class Scan:
@@ -30,7 +43,12 @@ class Scan:
         """Collects the characters that occur, unless None."""
         self.characters = 0
         """Length of plain text and turns, without tags."""
+        self.bytes = 0
+        """The same in UTF-8."""
         self.turns = 0
+        self.conversations = 0
+        self.longest_conversation = 0
+        """Bytes."""
         self.draws = array("d")
         """A number in [0, 1) for each document, by which it is drawn: a hash of seed and text."""
         self.lengths = array("Q")
@@ -38,6 +56,7 @@ class Scan:
         self._seed = seed
         self._draw = _Draw(seed)
         self._before = 0
+        self._turns_before = self._bytes_before = 0
 
     @property
     def documents(self) -> int:
@@ -53,16 +72,25 @@ class Scan:
         """Measure pieces, up to the end of a document."""
         for piece in pieces:
             if piece is None:
-                self.draws.append(self._draw.number())
-                self.lengths.append(self.characters - self._before)
-                self._draw, self._before = _Draw(self._seed), self.characters
+                self._end()
                 continue
             text = piece if isinstance(piece, str) else piece.text
-            self._draw.add(piece)
+            self.bytes += self._draw.add(piece)
             self.characters += len(text)
             self.turns += isinstance(piece, Turn)
             if self.alphabet is not None:
                 self.alphabet.update(text)
+
+    def _end(self) -> None:
+        """End a document."""
+        self.draws.append(self._draw.number())
+        self.lengths.append(self.characters - self._before)
+        if self.turns > self._turns_before:
+            self.conversations += 1
+            size = self.bytes - self._bytes_before
+            self.longest_conversation = max(self.longest_conversation, size)
+        self._draw, self._before = _Draw(self._seed), self.characters
+        self._turns_before, self._bytes_before = self.turns, self.bytes
 
 
 class _Draw:
@@ -71,10 +99,13 @@ class _Draw:
     def __init__(self, seed: int) -> None:
         self._hash = hashlib.blake2b(f"{seed}:".encode(), digest_size=6)
 
-    def add(self, piece: str | Turn) -> None:
-        """Take a piece; where a text is cut into pieces changes nothing."""
-        text = piece if isinstance(piece, str) else f"\0{piece.role}\0{piece.text}"
-        self._hash.update(text.encode())
+    def add(self, piece: str | Turn) -> int:
+        """Take a piece, and return its bytes; where a text is cut into pieces changes nothing."""
+        if isinstance(piece, Turn):
+            self._hash.update(f"\0{piece.role}\0".encode())
+        data = (piece.text if isinstance(piece, Turn) else piece).encode()
+        self._hash.update(data)
+        return len(data)
 
     def number(self) -> float:
         """Return a number in [0, 1)."""

@@ -125,22 +125,22 @@ def parse(lines: Iterable[bytes]) -> Log:
 def truncate(path: Path, step: int, evaluated: bool = True) -> int:
     """Cut a log back to a checkpoint's ``step`` and return how many lines were lost.
 
-    Later steps are removed, and lines that cannot be read; so is ``end``, as the run is not over,
-    and an evaluation of that very step unless it was ``evaluated`` when the checkpoint was written.
-    A missing log stays missing.
+    Later steps are removed, and lines that cannot be read; so is what will be written again and is
+    not lost: ``end``, as the run is not over, and an evaluation of that very step unless it was
+    ``evaluated`` when the checkpoint was written. A missing log stays missing.
     """
     repeated = () if evaluated else ("checkpoint", "eval", "sample")
-    kept, ends, cut = [], 0, 0
+    kept, again, cut = [], 0, 0
     with machine_errors(path), suppress(FileNotFoundError), open_regular(path) as file:
         for line in file:
             event = _parse(line)
-            if event is not None and event["event"] == "end":
-                ends += 1
-            elif event is None or _step(event) > step - (event["event"] in repeated):
+            if event is None or (_step(event) > step and event["event"] != "end"):
                 cut += 1
+            elif event["event"] == "end" or (event["event"] in repeated and _step(event) == step):
+                again += 1
             else:
                 kept.append(line)
-    if cut or ends:
+    if cut or again:
         with atomic_write(path) as file:
             file.writelines(kept)
     return cut

@@ -21,6 +21,7 @@ from nanogpt_cli.tokenizer.base import (
 from nanogpt_cli.tokenizer.bpe import BPETokenizer, default_gpt2, train_bpe
 from nanogpt_cli.tokenizer.byte import ByteTokenizer
 from nanogpt_cli.tokenizer.char import CharTokenizer, train_char
+from nanogpt_cli.tokenizer.choice import AUTO
 
 __all__ = [
     "END_OF_TEXT",
@@ -106,4 +107,4 @@ def _choices() -> str:
     """Return a hint that lists all kinds."""
     kinds = {name: TOKENIZERS.get(name).argument for name in TOKENIZERS}
     names = [f"{name}:{argument}" if argument else name for name, argument in kinds.items()]
-    return f"choose one of: {', '.join(names)}, or a file that holds one"
+    return f"choose one of: {', '.join([AUTO, *names])}, or a file that holds one"

@@ -86,12 +86,17 @@ class Clock:
             return state.seconds >= self.config.time - self._last_evaluation()
         return state.step >= self.config.max_iters
 
+    @property
+    def stopped(self) -> signal.Signals | None:
+        """The signal that asks all processes to stop, once one has come."""
+        if self.parallel.size == 1 and self.signals.received:  # since the last exchange
+            return signal.Signals(self.signals.received)
+        return self._stopped_by
+
     def reason_to_stop(self, state: TrainState) -> str | None:
         """Return why the run is over at this step, or None."""
-        if self.parallel.size == 1 and self.signals.received:  # since the last exchange
-            return signal.Signals(self.signals.received).name
-        if self._stopped_by:
-            return self._stopped_by.name
+        if stopped := self.stopped:
+            return stopped.name
         if self.spent(state):
             return "done"
         return "patience" if 0 < self.config.patience <= state.evals_since_best else None

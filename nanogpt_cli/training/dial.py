@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from statistics import median
 from typing import Any
 
 import torch
@@ -61,11 +62,15 @@ PARAMETERS_PER_TOKEN = 1.5
 
 
 def fit(
-    dataset: Dataset, model_config: ModelConfig, config: TrainConfig, device: torch.device
+    dataset: Dataset,
+    model_config: ModelConfig,
+    config: TrainConfig,
+    device: torch.device,
+    doing: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """Choose n_layer, n_head, n_embd, batch_size and dropout for a run of ``config.time`` seconds.
 
-    The other settings are taken as they are.
+    The other settings are taken as they are. ``doing`` is told which size is timed.
     """
     room = PARAMETERS_PER_TOKEN * len(dataset.train)
     sizes = [size for size in LADDER if size is LADDER[0] or size.parameters <= room]
@@ -73,6 +78,7 @@ def fit(
     def tokens_seen(size: Size) -> float:
         sized = replace(model_config, n_layer=size.n_layer, n_head=size.n_head, n_embd=size.n_embd)
         trial = replace(config, batch_size=size.batch_size, gradient_accumulation_steps=1)
+        doing(f"timing models for this machine: {size.n_layer} layers of {size.n_embd}")
         seconds = seconds_per_step(sized, trial, dataset, device, patience=config.time / 200)
         return config.time / seconds * tokens_per_step(sized, trial)
 
@@ -126,7 +132,19 @@ def seconds_per_step(
     device: torch.device,
     patience: float = 1.0,
 ) -> float:
-    """Time a few optimizer steps, as many as fit into ``patience`` seconds but at least two.
+    """Return the median of a few optimizer steps that are timed."""
+    return median(timed_steps(model_config, config, dataset, device, patience, most=11))
+
+
+def timed_steps(
+    model_config: ModelConfig,
+    config: TrainConfig,
+    dataset: Dataset,
+    device: torch.device,
+    patience: float,
+    most: int,
+) -> list[float]:
+    """Time optimizer steps, as many as fit into ``patience`` seconds but at least two.
 
     Of a step that would take long only a part is timed. No state is kept.
     """
@@ -144,7 +162,7 @@ def seconds_per_step(
         inputs, _ = next(batches.of(0))
         forward = try_compile(model, inputs, partial(autocast, device, dtype), lambda text: None)
     times: list[float] = []
-    while len(times) < 3 or (sum(times) < patience and len(times) < 12):
+    while len(times) < 3 or (sum(times) < patience and len(times) <= most):
         begin = time.perf_counter()
         gradients(
             state, forward, batches, precision=partial(autocast, device, dtype), grad_clip=1.0
@@ -153,7 +171,7 @@ def seconds_per_step(
         state.step += 1
         times.append(time.perf_counter() - begin)
     part = sequences / (config.batch_size * config.gradient_accumulation_steps)
-    return sorted(times[1:])[len(times[1:]) // 2] / part  # the first one allocates
+    return [seconds / part for seconds in times[1:]]  # the first one allocates
 
 
 _TRIAL_FLOPS = 1e12

@@ -1,14 +1,16 @@
 """Evaluations during training: when, over which text, and what the model writes by then.
 
-Every process measures its share of the same windows. Their number is decided when the run is
-planned, in tokens: neither the batch size nor the memory changes which text a loss is over.
+When is a function of the settings and the step, but for a budget of time: so a resumed run
+evaluates where one that was not stopped does. Every process measures its share of the same windows.
+Their number is decided when the run is planned, in tokens: neither the batch size nor the memory
+changes which text a loss is over.
 """
 
 import math
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
 
-from nanogpt_cli.config import ModelConfig, SampleConfig, TrainConfig
+from nanogpt_cli.config import ModelConfig, SampleConfig, TrainConfig, tokens_per_step
 from nanogpt_cli.data.store import Dataset, Tokens
 from nanogpt_cli.dialogue import stops
 from nanogpt_cli.evaluation.loss import (
@@ -29,7 +31,10 @@ from nanogpt_cli.training.run import Run
 from nanogpt_cli.training.state import TrainState
 
 EVALUATIONS = 10
-"""How many evaluations a run has where no interval is asked for."""
+"""How many evaluations a run has where no interval is asked for, beside the early ones."""
+
+FIRST = 25
+"""Steps before the first early evaluation; the loss falls fast there."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +74,15 @@ class Evaluator:
             return state.step % config.eval_interval == 0
         if config.time:
             rested = state.seconds - self._ended >= 10 * self.clock.evaluation_seconds
-            return rested and state.seconds / config.time * EVALUATIONS >= state.evaluations
-        return state.step % max(1, math.ceil(config.max_iters / EVALUATIONS)) == 0
+            return rested and state.seconds >= config.time * _part_before(state.evaluations)
+        interval = max(1, math.ceil(config.max_iters / EVALUATIONS))
+        return state.step % interval == 0 or (state.step < interval and self._early(state.step))
 
-    def run(self, state: TrainState) -> Evaluation:
+    def worthwhile(self, state: TrainState) -> bool:
+        """Whether a run that stops here has learned something since it was evaluated."""
+        return state.step > 0 and state.evaluated_at != state.step and not self.config.eval_only
+
+    def run(self, state: TrainState, with_sample: bool = True) -> Evaluation:
         """Evaluate the model as it is now.
 
         Raises StopRequestedError where a signal comes: the state is then as it was, and a resumed
@@ -88,7 +98,7 @@ class Evaluator:
         )
         self.guard.check_evaluation(state, val)
         sample = None
-        if self.config.sample_tokens and self.parallel.is_main:
+        if with_sample and self.config.sample_tokens and self.parallel.is_main:
             sample = write_sample(state, self.dataset, self.config, self.clock.signals.check)
         best = val.per_token < state.best_val_loss
         state.evaluated_at = state.step
@@ -101,6 +111,14 @@ class Evaluator:
         """Note that an evaluation is over, complete or not."""
         self.clock.evaluated(state)
         self._ended = state.seconds
+
+    def _early(self, step: int) -> bool:
+        """Whether to evaluate at a step of the first tenth: FIRST, then at twice as many each time.
+
+        Not where an evaluation takes more than half as long as the steps before it.
+        """
+        cost = steps_of_evaluation(self.dataset, self.model_config, self.config)
+        return step >= 2 * cost and step % FIRST == 0 and (step // FIRST).bit_count() == 1
 
     @property
     def _budget(self) -> int | None:
@@ -129,6 +147,21 @@ class Evaluator:
             share=(self.parallel.rank, self.parallel.size),
             advance=advance,
         )
+
+
+def steps_of_evaluation(dataset: Dataset, model_config: ModelConfig, config: TrainConfig) -> float:
+    """Estimate how many steps of training take as long as an evaluation without its sample."""
+    tokens = 2 * min(config.eval_tokens or math.inf, len(dataset.val))  # of both splits
+    return tokens / tokens_per_step(model_config, config) / 3  # it has no backward pass
+
+
+def _part_before(evaluations: int) -> float:
+    """Return the part of a budget of time that is spent before the next evaluation, at least.
+
+    1/80, 1/40, 1/20, and then each tenth; the one before the first step counts.
+    """
+    early = max(0, 4 - evaluations)
+    return max(1, evaluations - 3) / EVALUATIONS / 2.0**early
 
 
 def write_sample(

@@ -3,6 +3,9 @@
 A run that starts over leaves the one before it as it is until a whole state of its own is on the
 disk: its files have names until then that no reader looks for. Then the run before is moved to a
 folder inside, ``old-1``. So at no moment can a file of one be taken for the other's.
+
+A run that was asked to stop may leave a model from where it stopped. One that continues it takes
+back the model before, so that it ends as if it had not been stopped.
 """
 
 import os
@@ -24,6 +27,8 @@ from nanogpt_cli.training.run import Run
 from nanogpt_cli.training.state import TrainState
 
 _OLD = "old"
+_ASIDE = f".{BEST}.before-stop"
+"""The best model of the evaluations that a resumed run knows of."""
 
 
 class RunFolder:
@@ -92,6 +97,19 @@ class RunFolder:
             except MachineError:
                 if folder == self.find():
                     raise
+
+    def set_best_aside(self) -> None:
+        """Keep the best model under another name too, until the run is resumed."""
+        folder = self.find()
+        with files.machine_errors(folder):
+            if (folder / BEST).is_file():
+                (folder / _ASIDE).unlink(missing_ok=True)
+                files.keep_copy(folder / BEST, folder / _ASIDE)
+
+    def take_best_back(self) -> None:
+        """Undo ``set_best_aside``, and what was saved since."""
+        with files.machine_errors(self.path), suppress(FileNotFoundError):
+            (self.path / _ASIDE).replace(self.path / BEST)
 
     def find(self) -> Path:
         """Return the folder's path, which is another one where it was renamed.
@@ -178,6 +196,8 @@ def claimed(run: Run) -> Iterator[RunFolder]:
             files.keep_copy(*run.backup)
         if not run.resume:
             folder.start_over()
+        elif run.start and run.start.training is not None:
+            folder.take_best_back()
         yield folder
 
 
@@ -197,8 +217,8 @@ def open_log(
 
 def _files_of_run(folder: Path) -> list[Path]:
     """List what a run has saved; its log, by which it is known, is the last."""
-    log = folder / METRICS
-    return [*reversed(saved_states(folder)), *([log] if os.path.lexists(log) else [])]
+    others = (path for path in (folder / _ASIDE, folder / METRICS) if os.path.lexists(path))
+    return [*reversed(saved_states(folder)), *others]
 
 
 def _unfinished(name: str) -> str:

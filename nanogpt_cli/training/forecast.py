@@ -1,6 +1,7 @@
 """What a run will need and what may come of it, said beforehand."""
 
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Literal
 
 import torch
@@ -13,7 +14,8 @@ from nanogpt_cli.errors import MachineError
 from nanogpt_cli.model.factory import make_model
 from nanogpt_cli.model.gpt import GPT
 from nanogpt_cli.training.batches import smaller_micro_batches
-from nanogpt_cli.training.dial import seconds_per_step
+from nanogpt_cli.training.dial import timed_steps
+from nanogpt_cli.training.evaluator import EVALUATIONS, steps_of_evaluation
 from nanogpt_cli.training.optim import make_optimizers
 from nanogpt_cli.training.run import Run
 
@@ -30,24 +32,41 @@ class Forecast:
     peak_memory_bytes: int
     overfitting: Literal["low", "medium", "high"]
     """The risk that the text is memorised before the run ends."""
+    timed_steps: int
+    step_seconds: tuple[float, float]
+    """How long a step took, but for the fastest and the slowest tenth."""
+
+
+PATIENCE, MOST_STEPS = 4.0, 200
+"""Seconds and steps that are timed at most: a machine that is busy now and then is seen."""
 
 
 def forecast(run: Run, device: torch.device) -> Forecast:
-    """Forecast a run, from a few timed steps and a step without numbers."""
-    per_step = seconds_per_step(run.model_config, run.config, run.dataset, device)
+    """Forecast a run, from some timed steps and a step without numbers."""
+    times = timed_steps(
+        run.model_config, run.config, run.dataset, device, PATIENCE, most=MOST_STEPS
+    )
+    times.sort()
+    tenth = len(times) // 10
+    per_step = fmean(times[tenth : len(times) - tenth])  # also of a machine with two speeds
     steps = max(1, round(run.config.time / per_step)) if run.config.time else run.config.max_iters
+    interval = run.config.eval_interval
+    evaluations = 1 + (steps // interval if interval else min(steps, EVALUATIONS))
+    cost = steps_of_evaluation(run.dataset, run.model_config, run.config)
     tokens = steps * tokens_per_step(run.model_config, run.config)
     epochs = tokens / len(run.dataset.train)
     with torch.device("meta"):
         parameters = make_model(run.model_config).parameter_count()
     return Forecast(
         steps=steps,
-        seconds=run.config.time or steps * per_step,
+        seconds=run.config.time or (steps + evaluations * cost) * per_step,
         tokens_per_sec=tokens_per_step(run.model_config, run.config) / per_step,
         tokens_per_weight=tokens / parameters,
         epochs=epochs,
         peak_memory_bytes=peak_memory(run.model_config, run.config, device),
         overfitting=_overfitting(epochs, run.model_config.dropout),
+        timed_steps=len(times),
+        step_seconds=(times[tenth], times[-1 - tenth]),
     )
 
 

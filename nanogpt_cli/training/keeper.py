@@ -38,6 +38,9 @@ class Keeper:
     def save_best(self, state: TrainState, val_loss: float) -> None:
         """Save the model to use."""
 
+    def set_best_aside(self) -> None:
+        """Keep the model to use for a resumed run, whatever is saved in its place now."""
+
     def wait(self) -> None:
         """Wait until all is on the disk."""
 
@@ -108,6 +111,11 @@ class RunKeeper(Keeper):
         """Save the model to use. Raises DivergedError where a parameter is not finite."""
         self._save(state, BEST, val_loss, None)
         self.recorder.event("checkpoint", step=state.step, file=BEST)
+
+    def set_best_aside(self) -> None:
+        """Wait until both files are on the disk, and give the model a second name."""
+        self.wait()
+        self.folder.set_best_aside()
 
     def wait(self) -> None:
         """Wait until both files are on the disk."""

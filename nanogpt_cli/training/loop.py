@@ -118,6 +118,8 @@ class _Training:
             if reason or self.keeper.due(state):
                 self.keeper.save(state)
             if reason:
+                if clock.stopped and self.evaluator.worthwhile(state):
+                    self.evaluate_stopped()
                 return reason
             lr = learning_rate(config, *clock.schedule(state))
             self.recorder.stepping(state)
@@ -132,17 +134,27 @@ class _Training:
             if usual is not None:
                 self.recorder.spiked(state, loss, norm, usual)
 
-    def evaluate(self) -> None:
+    def evaluate(self, *, sample: bool = True) -> None:
         """Evaluate, keep the model if it is the best so far, and tell; or nothing on a signal."""
         state, config = self.state, self.run.config
         with suppress(StopRequestedError):
-            evaluation = self.evaluator.run(state)
+            evaluation = self.evaluator.run(state, sample)
             if evaluation.best or config.always_save_checkpoint:
                 self.keeper.save_best(state, evaluation.val.per_token)
             self.recorder.evaluated(state, evaluation.train, evaluation.val, evaluation.best)
             if evaluation.sample:
                 self.recorder.sampled(state, *evaluation.sample)
         self.evaluator.ended(state)
+
+    def evaluate_stopped(self) -> None:
+        """Evaluate where the run was asked to stop, for the model to use alone.
+
+        The state on the disk does not know of it: a resumed run continues as if it had not been.
+        """
+        self.keeper.set_best_aside()
+        self.recorder.note("stopping: saved; evaluating the model (Ctrl-C again leaves at once)")
+        self.signals.acknowledge()
+        self.evaluate(sample=False)
 
     def gradients(self) -> tuple[float, float]:
         """Compute a step's gradients; where memory runs out, in smaller micro-batches."""

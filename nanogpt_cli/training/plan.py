@@ -1,7 +1,7 @@
 """From what was asked for to a run: dataset, starting parameters, settings and folder."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,12 @@ import torch
 
 from nanogpt_cli.checkpoint.schema import Checkpoint
 from nanogpt_cli.config import PRESETS, ModelConfig, TrainConfig, preset_for
+from nanogpt_cli.data.split import too_little
 from nanogpt_cli.data.store import Dataset, open_dataset
 from nanogpt_cli.device import available_memory, find_device
 from nanogpt_cli.errors import DataError, UsageError
 from nanogpt_cli.runs import BEST, LAST, RUNS, find_checkpoint, find_dataset, saved_states
+from nanogpt_cli.text import counted, duration, shell_word
 from nanogpt_cli.training import dial, forecast
 from nanogpt_cli.training.folder import refuse_existing
 from nanogpt_cli.training.parallel import launched
@@ -43,16 +45,19 @@ class Request:
     force: bool = False
 
 
-def make_run(request: Request) -> Run:
-    """Plan a run. Raises the errors of all that cannot work, before anything is written."""
+def make_run(request: Request, doing: Callable[[str], None] = lambda text: None) -> Run:
+    """Plan a run; ``doing`` is told what takes long.
+
+    Raises the errors of all that cannot work, before anything is written.
+    """
     if request.preset != "auto" and request.preset not in PRESETS:
         raise UsageError(
             f"unknown --preset {request.preset}", f"choose one of: {', '.join(PRESETS)}"
         )
-    return _resumed(request) if request.init_from == "resume" else _new(request)
+    return _resumed(request) if request.init_from == "resume" else _new(request, doing)
 
 
-def _new(request: Request) -> Run:
+def _new(request: Request, doing: Callable[[str], None]) -> Run:
     asked = checked(request.settings)
     data = open_dataset(find_dataset(request.data))
     notes = list(data.notes)
@@ -70,18 +75,18 @@ def _new(request: Request) -> Run:
     model_config = _with_block_that_fits(merge(ModelConfig, *layers), asked, data, notes)
     config = train_config(base, asked, model_config)
     if start is None and automatic and _leaves_the_size_open(asked):
-        base = Base({**preset, **dial.fit(data, model_config, config, device)})
+        base = Base({**preset, **dial.fit(data, model_config, config, device, doing)})
         model_config = merge(ModelConfig, asdict(model_config), base.values, asked)
         evaluated = {"eval_tokens": config.eval_tokens, "eval_iters": None}
         config = train_config(base, {**asked, **evaluated}, model_config)
         notes.append(
-            f"chosen for {config.time:g} s: {model_config.n_layer} layers, {model_config.n_embd} "
-            f"wide, dropout {model_config.dropout:g}"
+            f"chosen for {duration(config.time)}: {counted(model_config.n_layer, 'layer')}, "
+            f"{model_config.n_embd} wide, dropout {model_config.dropout:g}"
         )
     if base.fine_tuning:
         notes.append(
             f"fine-tuning: {config.optimizer}, learning rate {config.learning_rate:.2g}, "
-            f"{config.warmup_iters} steps of warm-up"
+            f"{counted(config.warmup_iters, 'step')} of warm-up"
         )
     config = _that_fits_memory(model_config, config, device, notes)
     folder = request.out_dir or _free_folder(
@@ -143,7 +148,9 @@ def _adapted_to_data(
     more = data.tokenizer.vocab_size - start.config.vocab_size
     if more > 0 and extends(data, start):
         start = grown(start, more)
-        notes.append(f"the data has {more} more tokens than the model: they start as a mean")
+        notes.append(
+            f"the data has {counted(more, 'more token')} than the model: they start as a mean"
+        )
     free = {"dropout", "block_size"}
     refuse_differences(Path(request.init_from), start, asked, data, free)
     return start
@@ -198,10 +205,13 @@ def _leaves_the_size_open(asked: Mapping[str, Any]) -> bool:
 
 def _longest_block(data: Dataset) -> int:
     """Return the longest block that both splits hold once. Raises DataError where there is none."""
-    longest = min(len(data.train), len(data.val)) - 1
-    if longest < 1:
-        raise DataError(f"{data.folder} has too little text to train on", "prepare more text")
-    return longest
+    if problem := too_little(len(data.train), len(data.val)):
+        raise DataError(
+            f"{data.folder}: {problem}",
+            "prepare more text, at least some thousand words: nanogpt prepare YOUR.txt --force "
+            f"--out {shell_word(data.folder)}",
+        )
+    return min(len(data.train), len(data.val)) - 1
 
 
 def _too_short(data: Dataset, config: ModelConfig) -> DataError:

@@ -13,6 +13,7 @@ import torch
 from nanogpt_cli.config import TrainConfig
 from nanogpt_cli.evaluation.loss import Loss
 from nanogpt_cli.logs.metrics import MetricsLog
+from nanogpt_cli.training.pace import Pace
 from nanogpt_cli.training.reporter import EvalReport, Reporter, StepReport
 from nanogpt_cli.training.run import Outcome, Run
 from nanogpt_cli.training.state import TrainState
@@ -71,6 +72,8 @@ class RunRecorder(Recorder):
         self.log, self.reporter, self.config = log, reporter, config
         self._since: tuple[float, int] | None = None
         """When, and at how many tokens, the stretch began that the rate is measured over."""
+        self._step_begun = 0.0
+        self._pace = Pace()
 
     def started(self, run: Run, state: TrainState, machine: dict[str, Any]) -> None:
         """Write the log's first line."""
@@ -129,8 +132,9 @@ class RunRecorder(Recorder):
 
     def stepping(self, state: TrainState) -> None:
         """Begin to measure the rate, after an evaluation or a line of the log."""
+        self._step_begun = time.perf_counter()
         if self._since is None:
-            self._since = time.perf_counter(), state.tokens
+            self._since = self._step_begun, state.tokens
 
     def stepped(
         self, state: TrainState, loss: float, norm: float, lr: float, progress: float
@@ -138,9 +142,12 @@ class RunRecorder(Recorder):
         """Tell the reporter of each step, and write every ``log_interval``-th."""
         assert self._since is not None
         begun, tokens = self._since
-        rate = (state.tokens - tokens) / (time.perf_counter() - begun)
+        now = time.perf_counter()
+        rate = (state.tokens - tokens) / (now - begun)
         report = StepReport(state.step, loss, lr, norm, rate, progress, state.seconds)
         self.reporter.step(report)
+        if slower := self._pace.add(now - self._step_begun):
+            self._became_slow(state, *slower)
         if state.step % self.config.log_interval == 0:
             self._since = None
             self._write(
@@ -153,6 +160,16 @@ class RunRecorder(Recorder):
                 grad_norm=norm,
                 tokens_per_sec=round(rate, 1),
             )
+
+    def _became_slow(self, state: TrainState, before: float, now: float) -> None:
+        """Tell the reporter why that may be and what helps."""
+        text = (
+            f"a step takes {now * 1000:,.0f} ms at step {state.step:,}, and took "
+            f"{before * 1000:,.0f}: the machine is busy with something else"
+        )
+        if torch.get_num_threads() > 1:
+            text += "; if that lasts, Ctrl-C and resume with OMP_NUM_THREADS=1 in the environment"
+        self.note(text)
 
     def spiked(self, state: TrainState, loss: float, norm: float, usual: float) -> None:
         """Write a line of its own, and tell the reporter."""

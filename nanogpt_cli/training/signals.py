@@ -1,6 +1,6 @@
 """SIGINT, SIGTERM and SIGHUP while a run is under way.
 
-The first asks to stop, a second SIGINT leaves.
+The first asks to stop, a second SIGINT leaves. What follows the stop is interrupted by any other.
 """
 
 import signal
@@ -41,6 +41,7 @@ class StopSignals:
         self.received = 0
         """The signal's number, once one has come."""
         self._also = also
+        self._pending = False
         self._raising = False
 
     @contextmanager
@@ -64,13 +65,17 @@ class StopSignals:
             self._raising = False
 
     def check(self) -> None:
-        """Raise StopRequestedError if a signal has come."""
-        if self.received:
+        """Raise StopRequestedError if a signal has come, and was not acknowledged."""
+        if self._pending:
             raise StopRequestedError
+
+    def acknowledge(self) -> None:
+        """Let only another signal interrupt what follows."""
+        self._pending = False
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self.received and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.received = number
+        self.received, self._pending = number, True
         if self._raising:
             raise StopRequestedError

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
 from nanogpt_cli.cli import run
 
@@ -30,6 +31,10 @@ def test_json_is_all_there_is_on_stdout(capsys: pytest.CaptureFixture[str]) -> N
         "vocab_size": len(set(TEXT)),
         "bytes": len(TEXT),
         "documents": 1,
+        "kind": "text",
+        "conversations": 0,
+        "turns": 0,
+        "examples": [TEXT[:300]],
         "notes": [],
     }
 
@@ -41,7 +46,8 @@ def test_the_summary_goes_to_stderr_with_the_next_command(
     out, err = capsys.readouterr()
     assert out == ""
     assert "tokens" in err
-    assert "note: gpt2" in err
+    assert "note: tokenizer char suits 5.3 kB of text; --tokenizer chooses another\n" in err
+    assert "kind  text, 1 document\n" in err
     assert "nanogpt train --data-dir 'data/my book'" in err
 
 
@@ -50,7 +56,7 @@ def test_the_summary_goes_to_stderr_with_the_next_command(
     [
         (["nowhere.txt"], 3, "nowhere.txt"),
         (["book.txt", "--val-fraction", "0"], 2, "--val-fraction"),
-        (["book.txt", "--val-fraction", "0.00001"], 3, "validation split"),
+        (["book.txt", "--val-fraction", "0.00001"], 3, "too little text"),
         (["book.txt", "--val-fraction", "nan"], 2, "--val-fraction"),
         (["book.txt", "--tokenizer", "gtp2"], 2, "gtp2"),
         (["book.txt", "--format", "xml"], 2, "xml"),
@@ -102,5 +108,22 @@ def test_the_demo_corpus(capsys: pytest.CaptureFixture[str]) -> None:
     document = json.loads(out)
     assert document["out"] == "data/demo"
     assert document["vocab_size"] == 2048
-    assert document["documents"] > 100
-    assert "demo corpus" in err
+    assert document["documents"] == document["conversations"] > 100
+    assert document["turns"] > document["conversations"]
+    assert document["kind"] == "dialogue"
+    assert "note: tokenizer bpe:2048 suits" in err
+
+
+def test_the_summary_of_a_dialogue(capsys: pytest.CaptureFixture[str]) -> None:
+    """Examples are what the model is trained on, cut to the terminal; also wide characters."""
+    long = "你好" * 200
+    turns = f"<human>Well {long}<endOfText>\n<bot>\x1b[31mYes<endOfText>\n\n" * 4
+    Path("chat.txt").write_text(turns.replace("Well", "Hello", 1))
+    Path("prose.txt").write_text(TEXT)
+    assert run(["prepare", "chat.txt", "prose.txt", "--tokenizer", "byte"]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert "      kind  dialogue, 4 conversations, 8 turns, 1 document" in lines
+    examples = [line for line in lines if line.startswith("   example  ")]
+    assert len(examples) == 2
+    assert any("<human>" in line for line in examples)
+    assert all(line.endswith("…") and cell_len(line) in (79, 80) for line in examples)

@@ -371,7 +371,8 @@ def verses() -> Iterator[None]:
     FORMATS.unregister("verses")
 
 
-CONTENT = "%verses\nRoses are red\nViolets are blue\n%end\n"
+ROSES, VIOLETS = "Roses are red. " * 9, "Violets are blue. " * 9
+CONTENT = f"%verses\n{ROSES}\n{VIOLETS}\n%end\n"
 
 
 @pytest.mark.usefixtures("verses")
@@ -379,7 +380,7 @@ CONTENT = "%verses\nRoses are red\nViolets are blue\n%end\n"
 def test_a_format_from_outside_is_recognised_and_read(name: str) -> None:
     path = write(name, CONTENT)
     result = run("poems" if "/" in path else path, tokenizer="byte", val_fraction=0.5)
-    assert sorted(documents("train") + documents("val")) == ["Roses are red", "Violets are blue"]
+    assert sorted(documents("train") + documents("val")) == [ROSES, VIOLETS]
     assert "2 lines of markup were left out" in result.notes
 
 

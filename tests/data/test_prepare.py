@@ -1,8 +1,11 @@
 """What `prepare` makes of an input: nanoGPT's bytes, meta.json, tokenizers, notes and errors."""
 
 import hashlib
+import io
 import json
 import os
+import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -15,10 +18,11 @@ from datasets import CHAT, OUT, PROSE, ids, leftovers, meta, run, tokenizer, wri
 from tiktoken_ext.openai_public import r50k_pat_str
 
 from nanogpt_cli.data import sources
-from nanogpt_cli.data.prepare import PrepareOptions, Progress, prepare, suggest_tokenizer
+from nanogpt_cli.data.prepare import PrepareOptions, Progress, prepare
 from nanogpt_cli.data.store import open_dataset
 from nanogpt_cli.errors import DataError, UsageError
 from nanogpt_cli.registry import TOKENIZERS
+from nanogpt_cli.text import byte_size
 from nanogpt_cli.tokenizer.base import TokenizerKind, Vocabulary, text_field
 from nanogpt_cli.tokenizer.load import default_gpt2
 
@@ -119,8 +123,7 @@ def test_the_default_folder(
     monkeypatch.setattr(sources, "demo_corpus", lambda: Path("demo.txt"))
     result = prepare(PrepareOptions(inputs))
     assert result.out == Path("data", name)
-    assert result.tokenizer == ("gpt2" if inputs else f"bpe:{result.vocab_size}")
-    assert bool(inputs) or any("demo corpus" in note for note in result.notes)
+    assert result.tokenizer == "char"
 
 
 def test_a_glob_names_the_dataset_after_its_first_file() -> None:
@@ -201,14 +204,35 @@ def test_the_vocabulary_of_chars_is_that_of_the_whole_input() -> None:
 
 
 @pytest.mark.parametrize(
-    ("size", "better"), [(50_000, "char"), (1_000_000, "bpe:1024"), (10**9, "bpe:16384")]
+    ("content", "name"),
+    [
+        (PROSE, "char"),
+        (PROSE * 90, "bpe:"),
+        (PROSE + "".join(map(chr, range(0x4E00, 0x4F00))), "bpe:"),
+        ("Эх, дороги, пыль да туман. " * 100, "char"),
+    ],
 )
-def test_a_better_tokenizer_is_suggested(size: int, better: str) -> None:
-    assert suggest_tokenizer(size) == better
+def test_the_text_decides_which_tokenizer(content: str, name: str) -> None:
+    result = run(write("a.txt", content))
+    assert result.tokenizer.startswith(name)
+    (note,) = (note for note in result.notes if note.startswith("tokenizer "))
+    assert note.split(" of text")[0].endswith(byte_size(len(content.encode())))
+
+
+def test_the_size_of_a_pipe_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(PROSE.encode() * 90)))
+    assert run("-").tokenizer.startswith("bpe:")
+
+
+def test_the_text_of_records_is_what_counts() -> None:
+    records = [{"text": PROSE, "embedding": "0" * 300_000}] * 2
+    result = run(write("a.jsonl", "\n".join(map(json.dumps, records))), val_fraction=0.5)
+    assert result.tokenizer == "char"
+    assert result.notes[0] == "tokenizer char suits 8.1 kB of text; --tokenizer chooses another"
 
 
 def test_a_vocabulary_too_large_is_said_aloud() -> None:
-    assert any("50,257" in note for note in run(write("a.txt", PROSE)).notes)
+    assert any("50,257" in note for note in run(write("a.txt", PROSE), tokenizer="gpt2").notes)
     assert run("a.txt", tokenizer="char", force=True).notes == []
 
 
@@ -272,6 +296,41 @@ def test_an_unknown_kind_of_tokenizer_is_refused_with_what_there_is() -> None:
     assert "gpt2, char, byte, bpe:N, cl100k_base, o200k_base" in error.value.hint
 
 
+# What is said of it
+
+
+def test_examples_are_what_is_trained_on() -> None:
+    result = run(write("chat.txt", CHAT), tokenizer="byte")
+    assert result.examples == ["<human>And now?<endOfText><bot>Still fine.<endOfText><|endoftext|>"]
+    assert (result.kind, result.conversations, result.turns) == ("dialogue", 40, 80)
+    text = "".join(f"This is line {i}, é.\n" for i in range(1000))
+    first, second = run(write("b.txt", text), tokenizer="byte", force=True).examples
+    assert text.startswith(first)
+    assert re.match(r"This is line 4\d\d", second)
+    assert second in text
+    (only,) = run(write("c.txt", text[:120]), tokenizer="byte", force=True).examples
+    assert text.startswith(only)
+
+
+@pytest.mark.parametrize("tokenizer", ["char", "byte", "gpt2", "bpe:300"])
+def test_an_example_is_whole_characters(tokenizer: str) -> None:
+    result = run(write("a.txt", "大家好，世界。" * 5000), tokenizer=tokenizer)
+    assert all(example.startswith("大家好") for example in result.examples[:1])
+    assert not any("\ufffd" in example for example in result.examples)
+
+
+def test_conversations_that_may_be_stuck_together_are_mentioned() -> None:
+    turns = "<human>How are you?<endOfText>\n<bot>Fine.<endOfText>\n" * 7000
+    assert any(
+        note.startswith("all 14,000 turns are one conversation of 119 kB; in tagged text, a blank")
+        for note in run(write("a.txt", turns), tokenizer="byte").notes
+    )
+    notes = run(write("b.txt", f"{turns}\n{CHAT}"), tokenizer="byte", force=True).notes
+    assert any(note.startswith("the longest conversation has 119 kB") for note in notes)
+    notes = run(write("c.txt", turns[:90_000]), tokenizer="byte", force=True).notes
+    assert not any("conversation" in note for note in notes)
+
+
 # What can go wrong (the numbers are the fault matrix's)
 
 
@@ -282,16 +341,17 @@ def test_2_no_text(content: bytes) -> None:
     assert not OUT.exists()
 
 
-@pytest.mark.parametrize("text", ["a", "ab"])
+@pytest.mark.parametrize("text", ["a", "abcd", "a" * 126])
 def test_6_too_short(text: str) -> None:
-    with pytest.raises(DataError, match="too short"):
+    with pytest.raises(DataError, match=f"too little text: {len(text) // 2} tokens") as error:
         run(write("a.txt", text), tokenizer="byte", val_fraction=0.5)
+    assert "more text" in error.value.hint
     assert not OUT.exists()
     assert leftovers() == []
 
 
 def test_7_no_validation() -> None:
-    with pytest.raises(DataError, match="validation split would be empty") as error:
+    with pytest.raises(DataError, match="1 for validation") as error:
         run(write("a.txt", PROSE), tokenizer="byte", val_fraction=0.0001)
     assert "--val-fraction" in error.value.hint
     assert not OUT.exists()

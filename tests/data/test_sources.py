@@ -31,8 +31,8 @@ def zipped(*names: str) -> bytes:
 
 
 def test_what_a_folder_holds() -> None:
-    write("in/b/deep.md", "Deep.")
-    write("in/a.txt", "First.")
+    write("in/b/deep.md", "Deep. " * 20)
+    write("in/a.txt", "First. " * 20)
     write("in/.hidden.txt", "no")
     write("in/.git/x.txt", "no")
     write("in/image.png", b"\x89PNG")
@@ -45,8 +45,8 @@ def test_what_a_folder_holds() -> None:
 
 
 def test_globs_and_stdin(monkeypatch: pytest.MonkeyPatch) -> None:
-    write("a1.txt", "First.")
-    write("a2.txt", "Second.")
+    write("a1.txt", "First. " * 20)
+    write("a2.txt", "Second. " * 20)
     run("a?.txt", tokenizer="byte")
     assert meta()["sources"] == ["a1.txt", "a2.txt"]
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(CHAT.encode())))
@@ -198,7 +198,7 @@ def test_text_is_not_taken_for_something_else(beginning: str) -> None:
 
 def test_settings_in_a_folder_are_not_records() -> None:
     write("in/package.json", '{"name": "a", "version": "1", "dependencies": {"prompt": "1"}}')
-    turns = [{"role": "user", "content": "Hi" * 9000}, {"role": "bot", "content": "Yo"}]
+    turns = [{"role": "user", "content": "Hi" * 9000}, {"role": "bot", "content": "Yo" * 9}]
     write("in/chats.json", json.dumps([{"messages": turns}]))
     result = run("in", tokenizer="byte")
     assert meta()["sources"] == ["in/chats.json"]
@@ -211,9 +211,6 @@ def test_3_a_character_cut_off_at_the_end() -> None:
 
 
 def test_4_bom_crlf_and_nul() -> None:
-    run(
-        write("a.txt", b"\xef\xbb\xbfone\r\ntwo\0three\n" + b"\xef\xbb\xbf."),
-        tokenizer="byte",
-        val_fraction=0.5,
-    )
-    assert text("train") + text("val") == "one\r\ntwo\0three\n\ufeff."
+    content = b"one\r\ntwo\0three\n" * 9 + b"\xef\xbb\xbf."
+    run(write("a.txt", b"\xef\xbb\xbf" + content), tokenizer="byte", val_fraction=0.5)
+    assert text("train") + text("val") == content.decode()

@@ -100,7 +100,7 @@ def test_the_dial_leaves_alone_what_was_asked_for(text_data, monkeypatch):
     assert (run.model_config.n_layer, run.config.batch_size) == (5, 3)
     assert run.model_config.dropout == 0.2
     assert asked[0][1].block_size == 16
-    assert any("chosen for 60 s" in note for note in run.notes)
+    assert any("chosen for 1m: " in note for note in run.notes)
     assert made(time=60.0, dropout=0.5).model_config.dropout == 0.5
     assert len(asked) == 2
     assert made(time=60.0, n_layer=1).model_config.n_layer == 1

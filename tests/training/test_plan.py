@@ -199,9 +199,15 @@ def test_a_block_that_was_asked_for_is_not_shortened():
     assert "--block-size 64" in refusal(DataError, block_size=64)
 
 
-def test_no_text_at_all_is_refused():
-    short_data(200, 1)
-    assert "too little text" in refusal(DataError)
+@pytest.mark.parametrize("lengths", [(200, 1), (2, 2), (63, 20), (200, 7)])
+def test_too_little_text_is_refused_with_what_to_do(lengths):
+    short_data(*lengths)
+    with pytest.raises(DataError) as caught:
+        plan()
+    train_tokens, val_tokens = lengths
+    said = f"too little text: {train_tokens} tokens to train on and {val_tokens} for validation"
+    assert said in caught.value.message
+    assert "nanogpt prepare YOUR.txt --force --out data/" in caught.value.hint
 
 
 def test_missing_data_is_refused():
