@@ -127,8 +127,8 @@ class Optimizers:
         """Return the state of every part: plain types and tensors."""
         return [part.state_dict() for part in self.parts]
 
-    def load_state_dict(self, states: list[dict[str, Any]]) -> None:
-        """Take over the moments that ``state_dict`` gave; rates and decays stay as they are.
+    def load_state_dict(self, states: list[dict[str, Any]], step: int = 0) -> None:
+        """Take over the moments that ``state_dict`` gave at ``step``; rates and decays stay.
 
         The states may be anything that a file can hold. Raises ValueError where they are not those
         of these parts and their parameters; nothing is then taken over.
@@ -136,6 +136,8 @@ class Optimizers:
         if len(states) != len(self.parts):
             raise ValueError("the checkpoint has no state for this --optimizer")
         checked = [_checked(part, state) for part, state in zip(self.parts, states, strict=True)]
+        if step and not all(state["state"] for state in checked):
+            raise ValueError(f"there are no moments of step {step}")
         moments = [
             tensor
             for state in checked

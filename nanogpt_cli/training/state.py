@@ -58,7 +58,7 @@ class TrainState:
         if "watch" in saved:
             self.watch.load_state_dict(saved["watch"])
         try:
-            self.optimizers.load_state_dict(saved.get("optimizers", []))
+            self.optimizers.load_state_dict(saved.get("optimizers", []), self.step)
         except ValueError as error:
             return str(error)
         return None

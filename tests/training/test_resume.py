@@ -88,12 +88,13 @@ class TestGoingOn:
             lambda training: training.update(optimizers=7),
             lambda training: training["optimizers"][-1].update(state={}, param_groups=[]),
             lambda training: training["optimizers"][-1]["state"][0].clear(),
+            lambda training: training["optimizers"][-1]["state"].clear(),
             lambda training: next(iter(training["optimizers"][-1]["state"].values())).update(
                 momentum_buffer=torch.ones(3), exp_avg=torch.ones(3)
             ),
             lambda training: training.update(tokens="many", watch={"recent": 7}, machine=[]),
         ],
-        ids=["none", "a number", "no groups", "no moments", "shapes", "counters"],
+        ids=["none", "a number", "no groups", "no moments", "none at all", "shapes", "counters"],
     )
     def test_a_damaged_training_state_does_not_stop_a_run(self, optimizer, spoil):
         train(start(optimizer=optimizer), StopAt(3))
