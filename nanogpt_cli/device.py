@@ -84,19 +84,19 @@ def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager
 
 def try_compile(
     model: torch.nn.Module,
-    example: torch.Tensor,
+    example: tuple[torch.Tensor, torch.Tensor],
     precision: Callable[[], AbstractContextManager[object]],
     say: Callable[[str], None],
 ) -> torch.nn.Module:
     """Compile ``model`` if that works on this machine, else say why not and give it back.
 
-    ``example`` is a batch of ids (B, T) on the model's device, to prove that it runs in the
-    ``precision`` of training.
+    ``example`` is a batch, inputs and targets (B, T) on the model's device, to prove that it runs
+    in the ``precision`` of training, and to compile it before its time is taken.
     """
     try:
         compiled = cast(torch.nn.Module, torch.compile(model))
         with precision():
-            loss = compiled(example, example)
+            loss = compiled(*example)
         loss.backward()
     except Exception as error:  # compilers fail in their own many ways, and none is fatal here
         if is_out_of_memory(error):

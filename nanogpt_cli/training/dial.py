@@ -54,6 +54,12 @@ LADDER = (
     Size(12, 12, 768, 32),
 )
 
+GPU_BATCH = 64
+"""Sequences in a step that keep a GPU busy; fewer take it as long."""
+
+COMPILED_GAIN = 1.5
+"""How many times as fast a compiled step is, at least, on a GPU."""
+
 TOKENS_PER_PARAMETER = 7
 """How many tokens a size must see per parameter to be better than the next smaller one."""
 
@@ -72,24 +78,31 @@ def fit(
 
     The other settings are taken as they are. ``doing`` is told which size is timed.
     """
+    on_gpu = device.type == "cuda"
+
+    def batch_size(size: Size) -> int:
+        return max(size.batch_size, GPU_BATCH) if on_gpu else size.batch_size
+
     room = PARAMETERS_PER_TOKEN * len(dataset.train)
     sizes = [size for size in LADDER if size is LADDER[0] or size.parameters <= room]
 
     def tokens_seen(size: Size) -> float:
         sized = replace(model_config, n_layer=size.n_layer, n_head=size.n_head, n_embd=size.n_embd)
-        trial = replace(config, batch_size=size.batch_size, gradient_accumulation_steps=1)
+        trial = replace(config, batch_size=batch_size(size), gradient_accumulation_steps=1)
         doing(f"timing models for this machine: {size.n_layer} layers of {size.n_embd}")
-        seconds = seconds_per_step(sized, trial, dataset, device, patience=config.time / 200)
+        # compiling a size would take longer than it could be wrong
+        eager = replace(trial, compile=False)
+        seconds = seconds_per_step(sized, eager, dataset, device, patience=config.time / 200)
+        if on_gpu and compiles(config.compile, device):
+            seconds /= COMPILED_GAIN
         return config.time / seconds * tokens_per_step(sized, trial)
 
-    # each size that is timed is compiled first, so fewer are timed where training compiles
-    search = _bisect if compiles(config.compile, device) else _climb
-    chosen, tokens = search(sizes, tokens_seen)
+    chosen, tokens = _climb(sizes, tokens_seen)
     return {
         "n_layer": chosen.n_layer,
         "n_head": chosen.n_head,
         "n_embd": chosen.n_embd,
-        "batch_size": chosen.batch_size,
+        "batch_size": batch_size(chosen),
         "gradient_accumulation_steps": 1,
         "dropout": fitting_dropout(tokens / len(dataset.train)),
     }
@@ -104,20 +117,6 @@ def _climb(sizes: list[Size], tokens_seen: Callable[[Size], float]) -> tuple[Siz
             break
         chosen, tokens = size, seen
     return chosen, tokens
-
-
-def _bisect(sizes: list[Size], tokens_seen: Callable[[Size], float]) -> tuple[Size, float]:
-    """Return the same as ``_climb``, given that larger sizes see fewer tokens."""
-    low, high = 0, len(sizes)  # sizes[low] is known to do, or is the smallest; sizes[high] is not
-    seen: dict[int, float] = {}
-    while high - low > 1:
-        middle = (low + high) // 2
-        seen[middle] = tokens_seen(sizes[middle])
-        enough = seen[middle] >= TOKENS_PER_PARAMETER * sizes[middle].parameters
-        low, high = (middle, high) if enough else (low, middle)
-    if low not in seen:
-        seen[low] = tokens_seen(sizes[low])
-    return sizes[low], seen[low]
 
 
 def fitting_dropout(epochs: float) -> float:
@@ -153,14 +152,15 @@ def timed_steps(
         model = make_model(model_config).to(device)
     state = TrainState(model, make_optimizers(model, config))
     per_sequence = model.flops_per_token() * model_config.block_size
-    sequences = max(1, min(config.batch_size, int(_TRIAL_FLOPS / per_sequence)))
+    most_flops = _TRIAL_FLOPS[device.type == "cuda"]
+    sequences = max(1, min(config.batch_size, int(most_flops / per_sequence)))
     trial = replace(config, batch_size=sequences, gradient_accumulation_steps=1)
 
     batches = Batches(dataset.train, model_config, trial, Parallel(device))
     forward: nn.Module = model
     if compiles(config.compile, device):
-        inputs, _ = next(batches.of(0))
-        forward = try_compile(model, inputs, partial(autocast, device, dtype), lambda text: None)
+        example = next(batches.of(0))
+        forward = try_compile(model, example, partial(autocast, device, dtype), lambda text: None)
     times: list[float] = []
     while len(times) < 3 or (sum(times) < patience and len(times) <= most):
         begin = time.perf_counter()
@@ -174,5 +174,5 @@ def timed_steps(
     return [seconds / part for seconds in times[1:]]  # the first one allocates
 
 
-_TRIAL_FLOPS = 1e12
-"""At most this many floating-point operations in a step that is timed."""
+_TRIAL_FLOPS = (1e12, 1e14)
+"""At most this many floating-point operations in a step that is timed: elsewhere, on a GPU."""

@@ -185,11 +185,11 @@ class _Training:
         while compiling:
             # processes compile together, and none may leave the others waiting
             alone = self.parallel.size == 1
-            inputs, _ = next(self.batches.of(self.state.step))
+            example = next(self.batches.of(self.state.step))
             try:
                 interruptible = self.signals.interrupting() if alone else nullcontext()
                 with suppress(StopRequestedError), interruptible:
-                    model = try_compile(model, inputs, self.precision, self.recorder.note)
+                    model = try_compile(model, example, self.precision, self.recorder.note)
                 break
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error):
