@@ -15,7 +15,7 @@ demo: $(READY)
 	@echo "Talk to it:  $(BIN)/nanogpt chat demo"
 
 test: $(READY) lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n logical --maxprocesses 8 --dist worksteal
 
 test-long: $(READY)
 	$(BIN)/pytest -m long -s --durations=0

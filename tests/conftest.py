@@ -1,5 +1,6 @@
 """What several test files share: tiny models and datasets, made here and never downloaded."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,8 +14,11 @@ from nanogpt_cli.config import ModelConfig
 from nanogpt_cli.data.prepare import PrepareOptions, prepare
 from nanogpt_cli.model.factory import make_model
 from nanogpt_cli.model.gpt import GPT
+from nanogpt_cli.training import forecast
 
-torch.set_num_threads(1)  # tiny matrices: more threads only wait for each other
+# tiny matrices: more threads only wait for each other, here and in the processes that tests start
+torch.set_num_threads(1)
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -27,6 +31,7 @@ TEXT = (
 def _work_in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setattr(forecast, "PATIENCE", 0.1)  # seconds of each --dry-run
     torch.manual_seed(0)
 
 

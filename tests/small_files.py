@@ -187,9 +187,9 @@ def kinds(tiny):
         "settings in TOML": Kind(TOML.encode(), "x.toml", train, (0, 2, 3, 4, 5)),
         "settings of nanoGPT's": Kind(NANOGPT_PY.encode(), "x.py", train, (0, 2, 3, 4, 5)),
         "dialogue": Kind(CHAT.encode(), "x.txt", prepare, (0, 3)),
-        "JSONL": Kind(jsonl_dump(jsonl * 4), "x.jsonl", prepare, (0, 3), jsonl * 4, jsonl_dump),
-        "JSON": Kind(json_dump(jsonl * 4), "x.json", prepare, (0, 3), jsonl * 4, json_dump),
-        "CSV": Kind(b'human,bot\n' + b'hi,"yes, ""I"" am"\n' * 9, "x.csv", prepare, (0, 3)),
+        "JSONL": Kind(jsonl_dump(jsonl * 40), "x.jsonl", prepare, (0, 3), jsonl * 40, jsonl_dump),
+        "JSON": Kind(json_dump(jsonl * 40), "x.json", prepare, (0, 3), jsonl * 40, json_dump),
+        "CSV": Kind(b'human,bot\n' + b'hi,"yes, ""I"" am"\n' * 40, "x.csv", prepare, (0, 3)),
         "config.json": Kind(json_dump(config), "hf/config.json", hf, (0, 2, 4), config, json_dump),
         "safetensors": Kind(
             Path("hf/model.safetensors").read_bytes(), "hf/model.safetensors", hf, (0, 4)

@@ -5,6 +5,7 @@ This module knows neither what was asked for nor where anything is shown.
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from nanogpt_cli.data.split import FEWEST, Scan, Split, plan_split, too_little
 from nanogpt_cli.data.write import Part, token_dtype
@@ -13,6 +14,9 @@ from nanogpt_cli.errors import DataError
 from nanogpt_cli.text import byte_size
 from nanogpt_cli.tokenizer.base import END_OF_TEXT, Tokenizer
 from nanogpt_cli.tokenizer.choice import suited_tokenizer
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 _LONG_CONVERSATION = 100_000
 """Bytes of a conversation that may be several without anything between them."""
@@ -25,10 +29,9 @@ def examples(path: Path, tokenizer: Tokenizer) -> list[str]:
     """Return how the tokens of a file begin, and how a document near the middle does."""
     import numpy as np
 
-    dtype = token_dtype(tokenizer)
-    middle = path.stat().st_size // dtype.itemsize // 2
+    middle = path.stat().st_size // token_dtype(tokenizer).itemsize // 2
     first = max(0, middle - _NEAR)
-    near = np.fromfile(path, dtype, 2 * _NEAR, offset=first * dtype.itemsize)
+    near = _ids(path, first, 2 * _NEAR, tokenizer)
     ends = first + 1 + np.flatnonzero(near == tokenizer.special_tokens.get(END_OF_TEXT, -1))
     turns = first + np.flatnonzero(near == tokenizer.special_tokens.get(ChatFormat().human, -1))
     begins = next((b[(b > 0) & (b < 2 * middle)] for b in (ends, turns) if len(b)), ends)
@@ -44,13 +47,20 @@ def examples(path: Path, tokenizer: Tokenizer) -> list[str]:
 
 def _document(path: Path, start: int, tokenizer: Tokenizer) -> str:
     """Return the text from a token on, to the end of its document at most."""
-    import numpy as np
-
-    dtype = token_dtype(tokenizer)
-    ids = np.fromfile(path, dtype, _SHOWN, offset=start * dtype.itemsize).tolist()
+    ids = _ids(path, start, _SHOWN, tokenizer).tolist()
     end = tokenizer.special_tokens.get(END_OF_TEXT)
     text = tokenizer.decode(ids[: ids.index(end) + 1] if end in ids else ids)
     return text.strip("\ufffd")[:_SHOWN]
+
+
+def _ids(path: Path, start: int, count: int, tokenizer: Tokenizer) -> "npt.NDArray[Any]":
+    """Return the tokens of a file from ``start`` on, ``count`` at most."""
+    import numpy as np
+
+    dtype = token_dtype(tokenizer)
+    with path.open("rb") as file:
+        file.seek(start * dtype.itemsize)
+        return np.frombuffer(file.read(count * dtype.itemsize), dtype)
 
 
 def check_lengths(parts: Mapping[Split, Part], label: str) -> None:

@@ -108,7 +108,7 @@ MODELS = (
 
 
 def test_no_pickle_runs_code_whatever_it_is_wrapped_in(tiny):
-    feed_pickles(tiny, every=20)
+    feed_pickles(tiny, every=60)
 
 
 @pytest.mark.long
@@ -242,7 +242,7 @@ def checkpoint_bombs(content):
 
 
 def test_no_file_takes_more_than_its_size_justifies(tiny):
-    feed_bombs(tiny, every=5)
+    feed_bombs(tiny, every=10)
 
 
 @pytest.mark.long
