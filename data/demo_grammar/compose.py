@@ -27,18 +27,45 @@ for table in TABLES:
     if table.name in GENERIC:
         GENERIC[table.name].openings += table.openings
 QUESTIONS = read_questions("answers")
+ANSWERS = {id(group) for question in QUESTIONS for group in question.answers}
+"""The groups of answers to questions that many replies end with."""
 
 LENGTHS = {1: 6, 2: 9, 3: 13, 4: 17, 5: 18, 6: 16, 7: 11, 8: 6, 9: 3, 10: 1}
 """Turns of the human in a conversation, and how often."""
 NEUTRAL = (
     "Thank you for telling me. How do you feel about it?",
     "I understand. Tell me a little more about it.",
-    "I see. What is the most important thing for you right now?",
+    "I understand. What is the most important thing for you right now?",
     "I understand. I'm here and I'm listening.",
 )
-"""Replies that fit whatever was told, in the order in which a conversation uses them."""
-UNSURE = 0.35
-"""How often such a reply is given, so that it is the likeliest where the model is unsure."""
+"""Replies that fit whatever was told, in the order in which a conversation uses them.
+
+They begin as no other reply does: a model chooses word by word, and where two replies share their
+first words, it takes the wrong rest."""
+NEUTRAL_OF_TONE = {
+    "hard": (
+        "I'm sorry to hear that. Do you want to tell me more?",
+        "I'm so sorry. I'm here and I'm listening.",
+        "I'm sorry, that sounds really hard. What would help you a little right now?",
+    ),
+    "good": (
+        "That sounds lovely! How do you feel about it?",
+        "How nice! What do you like most about it?",
+        "That sounds lovely! You can be happy about it.",
+    ),
+    "plain": (
+        "That sounds interesting. Tell me more about it.",
+        "Thank you for telling me. How do you feel about it?",
+        "I understand. Tell me a little more about it.",
+    ),
+}
+"""Replies that fit whatever was told in a tone. They begin as the replies of that tone do, so that
+they are the likeliest rest where the model knows the tone alone."""
+UNSURE = {"opening": (0.15, 0.25), "further": (0.2, 0.4)}
+"""How often a reply that fits anything is given, and one that fits anything of the tone, where a
+topic is begun and where more is told: the less the words say by themselves, the more often."""
+MOST_DANGER = 3
+"""Turns of the human after which a conversation about danger ends."""
 MAX_COPIES = 2
 """How often the very same conversation may occur in the corpus."""
 
@@ -108,8 +135,10 @@ class Conversation:
         """Return the turns."""
         length = self.rng.choices(list(LENGTHS), list(LENGTHS.values()))[0]
         self.begin()
-        while len(self.turns) < length:
-            self.advance(last=len(self.turns) == length - 1)
+        endangered = 0
+        while len(self.turns) < length and endangered < MOST_DANGER:
+            endangered += self.tone == "danger"
+            self.advance(last=len(self.turns) == length - 1 or endangered == MOST_DANGER)
         return self.turns
 
     def begin(self) -> None:
@@ -239,9 +268,9 @@ class Conversation:
 
     def opened(self, topic: Topic) -> str:
         """Choose a reply to the opening of a topic, and expect the answers to it."""
-        if self.is_unsure(topic):
+        if general := self.general_replies(topic, "opening"):
             self.pending = []
-            return self.fresh(NEUTRAL)
+            return self.fresh(general)
         text = self.fresh([reply.text for reply in topic.replies])
         self.pending = next(reply.answers for reply in topic.replies if reply.text == text)
         return text
@@ -307,18 +336,26 @@ class Conversation:
         self.pending = []
         wording = self.rng.choice(exchange.wordings)
         asked = exchange is self.topic.questions or exchange is self.topic.closing
-        unsure = not asked and self.is_unsure(self.topic)
-        self.say(wording, self.fresh(NEUTRAL if unsure else exchange.replies))
+        asked = asked or id(exchange) in ANSWERS
+        general = () if asked else self.general_replies(self.topic, "further")
+        self.say(wording, self.fresh(general or exchange.replies))
 
-    def is_unsure(self, topic: Topic) -> bool:
-        """Whether the bot says something that fits anything that people may tell."""
-        return topic.name not in SOCIAL and self.rng.random() < UNSURE
+    def general_replies(self, topic: Topic, where: str) -> Sequence[str]:
+        """Return replies that fit anything that people may tell there; often none."""
+        if topic.name in SOCIAL:
+            return ()
+        of_any, of_tone = UNSURE[where]
+        drawn = self.rng.random()
+        if drawn < of_any:
+            return NEUTRAL
+        return NEUTRAL_OF_TONE[self.mood] if drawn < of_any + of_tone else ()
 
     def fresh(self, replies: Sequence[str]) -> str:
         """Choose one of those replies that were said least often so far."""
         least = min(self.said[reply] for reply in replies)
         left = [reply for reply in replies if self.said[reply] == least]
-        reply = left[0] if replies is NEUTRAL else self.rng.choice(left)
+        in_order = isinstance(replies, tuple)  # those that fit anything
+        reply = left[0] if in_order else self.rng.choice(left)
         self.said[reply] += 1
         return reply
 

@@ -123,6 +123,10 @@ def head_loss(
     vocabulary the logits are the largest thing in a training step by far: on a CPU they are
     computed ``logits_at_once`` at most, gradients included, and never all held.
     """
+    if x.device.type == "cpu" and not torch.compiler.is_compiling():
+        counted = targets >= 0
+        if not counted.all():  # in a dialogue, those of the human
+            x, targets = x[counted], targets[counted]
     if x.device.type == "cpu" and len(x) * len(weight) > logits_at_once:
         on = torch.is_autocast_enabled("cpu")
         dtype = torch.get_autocast_dtype("cpu") if on else x.dtype
