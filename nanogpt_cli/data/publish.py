@@ -14,7 +14,7 @@ from pathlib import Path
 
 from nanogpt_cli.errors import UsageError
 from nanogpt_cli.files import TEMPORARY, machine_errors, open_regular, sync_folder, unfinished
-from nanogpt_cli.runs import COMMITTED, LOCK, has_committed
+from nanogpt_cli.runs import COMMITTED, LOCK, TEXT_INDEX, has_committed
 
 _WRITTEN = ("train.bin", "val.bin", "meta.json")
 _DATASET_FILES = (*_WRITTEN, "meta.pkl")
@@ -150,6 +150,7 @@ def _finish_publish(out: Path) -> None:
     for name in _WRITTEN:
         with suppress(FileNotFoundError):  # moved before
             (committed / name).replace(out / name)
-    (out / "meta.pkl").unlink(missing_ok=True)
+    for name in ("meta.pkl", TEXT_INDEX):  # of the dataset that was replaced
+        (out / name).unlink(missing_ok=True)
     committed.rmdir()
     sync_folder(out)
