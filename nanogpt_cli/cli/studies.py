@@ -101,11 +101,11 @@ def show_studies(studies: "Sequence[Study]", results: "Sequence[Evaluation]") ->
 
 
 def _console() -> "Console":
-    """Return the console of results; a pipe or a file has no last column."""
+    """Return the console of results, with lines that end between words on a terminal alone."""
     from rich.console import Console
 
     width = None if sys.stdout.isatty() else 10_000
-    return Console(soft_wrap=True, width=width, highlight=False)
+    return Console(width=width, highlight=False)
 
 
 def _table(*titles: str, wrapped: int | None = None) -> "Table":
@@ -159,8 +159,10 @@ def _show_positions(out: "Console", name: str, found: "PositionLosses") -> None:
                 rows[title] = rows.pop(title)  # it stays the last
             cells = rows.setdefault(title, ["-"] * len(measured))
             cells[column] = f"{loss:.4f}"
-    out.print(f"\nloss by position of {ui.escape(name)}, in nats per token")
-    table = _table("position", *(f"windows of {context.context:,}" for context in measured))
+    out.print(
+        f"\nloss by position of {ui.escape(name)}, in nats per token, for windows of so many tokens"
+    )
+    table = _table("position", *(f"{context.context:,}" for context in measured))
     for title, cells in rows.items():
         table.add_row(title, *cells, style="bold" if title == "all" else None)
     out.print(table)

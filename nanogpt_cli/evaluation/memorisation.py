@@ -107,12 +107,9 @@ def copies(
     if len(spans) and spans[at]:
         length = int(ends[at]) - at
         exact = text[at : at + length]
-        longest = Verbatim(
-            exact.decode(errors="replace"),
-            int(spans[at]),
-            index.count(exact),
-            source_place(dataset.folder, index, int(found.places[at]), length),
-        )
+        count, first = index.occurrences(exact)
+        place = source_place(dataset.folder, index, first, length) if count else None
+        longest = Verbatim(exact.decode(errors="replace"), int(spans[at]), count, place)
     inside = spans[starts & (data != END)]
     return Copies(
         characters,

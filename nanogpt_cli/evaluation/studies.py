@@ -13,7 +13,12 @@ from nanogpt_cli.checkpoint.load import LoadedModel
 from nanogpt_cli.data.store import Dataset, open_dataset
 from nanogpt_cli.errors import DataError
 from nanogpt_cli.evaluation.index_file import open_index
-from nanogpt_cli.evaluation.memorisation import Memorisation, measure_memorisation
+from nanogpt_cli.evaluation.memorisation import (
+    SAMPLES,
+    SAMPLING,
+    Memorisation,
+    measure_memorisation,
+)
 from nanogpt_cli.evaluation.positions import ContextLoss, contexts, measure_context
 from nanogpt_cli.evaluation.progress import Working, counting, labelled, silent
 from nanogpt_cli.evaluation.run import Model, loaded_model
@@ -108,7 +113,9 @@ def studies(
                 yield Study(loaded.path, name, None, why)
             else:
                 index = open_index(dataset, note, say)
-                result = measure_memorisation(loaded, dataset, index, text.tokens, working=say)
+                result = measure_memorisation(
+                    loaded, dataset, index, text.tokens, SAMPLING, SAMPLES, say
+                )
                 yield Study(loaded.path, name, result)
 
 

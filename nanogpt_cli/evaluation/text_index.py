@@ -98,9 +98,11 @@ class TextIndex:
         self._extend(padded, lengths, places)
         return Matches(lengths, places)
 
-    def count(self, span: bytes) -> int:
-        """Return how often ``span`` stands in the text."""
-        return self._bound(span, after=True) - self._bound(span, after=False)
+    def occurrences(self, span: bytes) -> tuple[int, int]:
+        """Return how often ``span`` stands in the text, and where first; -1 where it does not."""
+        low, high = self._bound(span, after=False), self._bound(span, after=True)
+        first = int(self._suffixes[low:high].min()) if low < high else -1
+        return max(0, high - low), first
 
     def context(self, place: int, length: int, around: int = 0) -> tuple[bytes, int]:
         """Return a part of the text with up to ``around`` bytes on both sides, and where it starts.

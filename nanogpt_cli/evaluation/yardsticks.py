@@ -167,7 +167,7 @@ YARDSTICKS: dict[str, _Kind] = {
         "bytes",
     ),
     "ppmd adaptive": _Kind(
-        "the same, but it also learns from this text as it goes on, which a model does not",
+        "PPMd that also learns from this text as it goes on, which a model does not",
         _ppmd,
         "bytes",
         True,
