@@ -15,7 +15,6 @@ import numpy.typing as npt
 from nanogpt_cli.checkpoint.load import LoadedModel
 from nanogpt_cli.config import SampleConfig
 from nanogpt_cli.data.store import Dataset, Tokens
-from nanogpt_cli.dialogue import stops
 from nanogpt_cli.evaluation.loss import (
     Loss,
     evaluate_loss,
@@ -201,12 +200,12 @@ def generated_texts(
 ) -> list[bytes]:
     """Return the bytes of texts that continue places of the validation text, spread evenly.
 
-    ``advance`` is called after each token.
+    They go on where a document or a reply ends: END then stands between the two. ``advance`` is
+    called after each token.
     """
     prompt = min(PROMPT, loaded.config.block_size, len(held_out))
     starts = np.unique(np.linspace(0, len(held_out) - prompt, samples).astype(int))
     prompts = [held_out[at : at + prompt].tolist() for at in starts]
-    ended, _ = stops(loaded.tokenizer, loaded.chat_format)
     render = _bytes(loaded).render
     texts: list[bytes] = []
     for first in range(0, len(prompts), BATCH):
@@ -217,7 +216,6 @@ def generated_texts(
             part,
             sampling,
             vocab_size=loaded.tokenizer.vocab_size,
-            ended=lambda row, token: token.id in ended,
         ):
             written[row].append(token.id)
             advance(1)
