@@ -194,7 +194,7 @@ def _show_memorisation(out: "Console", name: str, found: "Memorisation") -> None
     )
     sampling = found.sampling
     ui.say(
-        f"{found.samples} texts generated at temperature {sampling.temperature:g}, seed "
+        f"{counted(found.samples, 'text')} generated at temperature {sampling.temperature:g}, seed "
         f"{sampling.seed}"
     )
 

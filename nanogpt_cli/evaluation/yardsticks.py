@@ -28,6 +28,8 @@ NGRAM_TOKENS = 20_000_000
 """Tokens that n-grams learn from at most, the last ones; about 2 GB of memory."""
 COMPRESSED_BYTES = 16 << 20
 """Bytes of training text that compressors read at most, the last ones."""
+FEWEST_BYTES = 200
+"""Of a text on which a compressor is measured: it writes whole bytes, and xz four at a time."""
 PPMD_WINDOWS = 512
 """Windows that PPMd reads from the same state, spread evenly where there are more."""
 INSTALL = "not installed: pip install 'nanogpt-cli[eval]'"
@@ -159,7 +161,7 @@ YARDSTICKS: dict[str, _Kind] = {
         lambda m: _ngram(m, ORDER),
     ),
     "xz": _Kind(
-        "xz -9e, a compressor that finds repeated strings, also in this text", _xz, "bytes", True
+        "xz -9e, a compressor that finds repeated strings, also in this text", _xz, "bytes"
     ),
     "ppmd": _Kind(
         "PPMd of order 6, a compressor that predicts each byte, and does not learn from this text",
@@ -194,6 +196,8 @@ def _measure(name: str, kind: _Kind, material: Material) -> Yardstick:
         result: float | str = "the training text is not known"
     elif not material.text_bytes:
         result = "a text of special tokens alone has no bytes"
+    elif kind.reads == "bytes" and material.text_bytes < FEWEST_BYTES:
+        result = f"the text has fewer than {FEWEST_BYTES} bytes"
     else:
         result = kind.bits(material)
     if isinstance(result, str):

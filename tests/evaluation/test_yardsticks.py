@@ -2,6 +2,7 @@
 
 import math
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -43,13 +44,17 @@ def test_each_is_over_the_tokens_that_a_model_predicts(material, tiny):
 
 
 def test_without_the_training_text_only_uniform_is_measured(material):
-    from dataclasses import replace
-
     found = measured(replace(material, train=None))
     assert [name for name, y in found.items() if y.reason is None] == ["uniform"]
     content = found["xz"].to_dict()
     assert "bits_per_byte" not in content
     assert content["reason"] == "the training text is not known"
+
+
+def test_a_compressor_is_not_measured_on_a_few_bytes(material):
+    found = measured(replace(material, text=material.text[:100]))
+    assert found["xz"].reason == "the text has fewer than 200 bytes"
+    assert found["5-gram"].bits_per_byte is not None
 
 
 def test_without_the_extra_ppmd_says_what_to_install(material, monkeypatch):
