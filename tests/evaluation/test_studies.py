@@ -13,8 +13,10 @@ from nanogpt_cli.evaluation.studies import studies
 
 
 @pytest.fixture
-def run(tiny, text_data) -> str:
-    """Save a model of the text's tokenizer as a run; return its name."""
+def run(tiny, text_data, monkeypatch) -> str:
+    """Save a model of the text's tokenizer as a run, to be studied briefly; return its name."""
+    monkeypatch.setattr("nanogpt_cli.evaluation.studies.SAMPLES", 2)
+    monkeypatch.setattr("nanogpt_cli.evaluation.yardsticks.PPMD_WINDOWS", 3)
     dataset = open_dataset(text_data)
     model = tiny(vocab_size=dataset.vocab_size, pos_embd="rope")
     data = {"folder": str(text_data), "fingerprint": dataset.fingerprint}
@@ -23,8 +25,7 @@ def run(tiny, text_data) -> str:
     return "hamlet"
 
 
-def test_json_has_a_key_for_each_study_beside_models(run, nanogpt, monkeypatch):
-    monkeypatch.setattr("nanogpt_cli.evaluation.studies.SAMPLES", 2)
+def test_json_has_a_key_for_each_study_beside_models(run, nanogpt):
     asked = ("--yardsticks", "--positions", "--memorisation")
     code, out, err = nanogpt("eval", run, *asked, "--json", "--device=cpu")
     assert code == 0, err
@@ -42,8 +43,7 @@ def test_json_has_a_key_for_each_study_beside_models(run, nanogpt, monkeypatch):
     assert memorised["validation"]["longest"]["file"] == "hamlet.txt"
 
 
-def test_tables_and_the_verdict_are_printed(run, nanogpt, monkeypatch):
-    monkeypatch.setattr("nanogpt_cli.evaluation.studies.SAMPLES", 2)
+def test_tables_and_the_verdict_are_printed(run, nanogpt):
     asked = ("--yardsticks", "--positions", "--memorisation")
     code, out, err = nanogpt("eval", run, run, *asked, "--device=cpu")
     assert code == 0, err

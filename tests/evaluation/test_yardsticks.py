@@ -20,7 +20,8 @@ TAGGED = {"kind": "char", "characters": "aé€", "special_tokens": {"<human>": 
 
 
 @pytest.fixture
-def material(text_data) -> Material:
+def material(text_data, monkeypatch) -> Material:
+    monkeypatch.setattr(yardsticks, "PPMD_WINDOWS", 3)  # each is a copy of this process
     data = open_dataset(text_data)
     return Material(data.train, data.val, data.tokenizer, data.vocab_size, 16)
 
