@@ -14,6 +14,8 @@ RUNS, DATASETS = Path("out"), Path("data")
 BEST, LAST, METRICS = "ckpt.pt", "last.pt", "metrics.jsonl"
 COMMITTED = ".new-dataset"
 """The folder inside a dataset's folder from which its new files are moved, one by one."""
+TEXT_INDEX = "train.index"
+"""Where each part of the training text stands, beside a dataset; made when it is first needed."""
 LOCK = ".lock"
 """Held by the run that trains in a folder, or by the ``prepare`` that replaces a dataset in it."""
 

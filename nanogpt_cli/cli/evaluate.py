@@ -11,6 +11,16 @@ import typer
 from nanogpt_cli.cli import ui
 from nanogpt_cli.cli.complete import datasets, runs
 from nanogpt_cli.cli.options import DeviceFlag, JsonFlag, print_json, with_settings
+from nanogpt_cli.cli.studies import (
+    MemorisationFlag,
+    PositionsFlag,
+    SpeedFlag,
+    YardsticksFlag,
+    chosen_studies,
+    run_studies,
+    show_studies,
+    studies_json,
+)
 from nanogpt_cli.text import printable
 
 if TYPE_CHECKING:
@@ -37,17 +47,27 @@ def evaluate(
             autocompletion=datasets,
         ),
     ] = None,
+    yardsticks: YardsticksFlag = False,
+    positions: PositionsFlag = False,
+    memorisation: MemorisationFlag = False,
+    speed: SpeedFlag = False,
     device: DeviceFlag = "auto",
     as_json: JsonFlag = False,
 ) -> None:
     """Measure validation loss, perplexity and bits per byte of one or many models."""
-    results = _evaluate(models or [_newest()], data, device)
+    models = models or [str(_newest())]
+    wanted = chosen_studies(
+        yardsticks=yardsticks, positions=positions, memorisation=memorisation, speed=speed
+    )
+    results = _evaluate(models, data, device)
+    studies = run_studies(models, wanted, data, device)
     if as_json:
-        print_json({"models": [result.to_dict() for result in results]})
+        print_json({"models": [result.to_dict() for result in results], **studies_json(studies)})
         return
     for source in dict.fromkeys(result.data for result in results):
         ui.say(f"evaluated on {printable(source)}")
     _show(results)
+    show_studies(studies, results)
 
 
 def _newest() -> Path:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from nanogpt_cli.errors import UsageError
 from nanogpt_cli.files import TEMPORARY, machine_errors, open_regular, sync_folder, unfinished
-from nanogpt_cli.runs import COMMITTED, LOCK, has_committed
+from nanogpt_cli.runs import COMMITTED, LOCK, TEXT_INDEX, has_committed
 
 _ALWAYS = ("train.bin", "val.bin", "meta.json")
 _SOMETIMES = ("train.mask", "val.mask")
@@ -155,6 +155,7 @@ def _finish_publish(out: Path) -> None:
     for name in (*_ALWAYS, *_SOMETIMES):
         with suppress(FileNotFoundError):  # moved before
             (committed / name).replace(out / name)
-    (out / "meta.pkl").unlink(missing_ok=True)
+    for name in ("meta.pkl", TEXT_INDEX):  # of the dataset that was replaced
+        (out / name).unlink(missing_ok=True)
     committed.rmdir()
     sync_folder(out)

@@ -7,7 +7,7 @@ Shape letters: B windows in a batch, T tokens (block_size), V vocabulary.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,6 +108,30 @@ def evaluation_windows(
 
 
 @torch.no_grad()
+def window_nats(
+    model: GPT, tokens: Tokens, starts: Starts, T: int, logits_at_once: int = LOGITS_AT_ONCE
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Yield the ids (B, T + 1) of the windows at ``starts`` (N,), and the nats (B, T) of each.
+
+    The first id of a window is not predicted. A batch at a time, on the CPU, with the model in
+    evaluation mode. Windows may be longer than the model's context where its positions have no end.
+    """
+    device = next(model.parameters()).device
+    batch_size = max(1, min(LARGEST_BATCH, logits_at_once // (T * model.config.vocab_size)))
+    was_training = model.training
+    model.eval()
+    try:
+        for first in range(0, len(starts), batch_size):
+            ids = cut_windows(tokens, starts[first : first + batch_size], T)  # B, T + 1
+            there = ids.to(device)
+            logits = model(there[:, :-1]).float()  # B, T, V
+            targets = there[:, 1:].flatten()
+            nats = F.cross_entropy(logits.flatten(0, 1), targets, reduction="none")
+            yield ids, nats.view(-1, T).cpu()
+    finally:
+        model.train(was_training)
+
+
 def evaluate_loss(
     model: GPT,
     tokens: Tokens,
@@ -132,26 +156,16 @@ def evaluate_loss(
     starts = windows if isinstance(windows, np.ndarray) else evaluation_starts(tokens, T, windows)
     rank, size = share
     starts = np.array_split(starts, size)[rank]
-    device = next(model.parameters()).device
-    batch_size = max(1, min(LARGEST_BATCH, logits_at_once // (T * model.config.vocab_size)))
-    was_training = model.training
-    model.eval()
     loss = Loss(0.0, 0, 0)
-    try:
-        for first in range(0, len(starts), batch_size):
-            at = starts[first : first + batch_size]  # B
-            ids = cut_windows(tokens, at, T)  # B, T + 1
-            targets = ids[:, 1:].flatten()  # B T
-            if mask is not None:
-                targets = targets.masked_fill(~counted_targets(mask, at, T).flatten(), -1)
-            counted = targets[targets >= 0].numpy()
-            text_bytes = int(byte_counts[counted].sum())
-            logits = model(ids[:, :-1].to(device)).float()  # B, T, V
-            nats = F.cross_entropy(
-                logits.flatten(0, 1), targets.to(device), ignore_index=-1, reduction="none"
-            )
-            loss += Loss(nats.cpu().double().sum().item(), len(counted), text_bytes)
-            advance(targets.numel())
-    finally:
-        model.train(was_training)
+    first = 0
+    for ids, nats in window_nats(model, tokens, starts, T, logits_at_once):
+        targets = ids[:, 1:]  # B, T
+        read = targets.numel()
+        if mask is not None:
+            counted = counted_targets(mask, starts[first : first + len(ids)], T)
+            targets, nats = targets[counted], nats[counted]
+        first += len(ids)
+        text_bytes = int(byte_counts[targets.numpy()].sum())
+        loss += Loss(nats.double().sum().item(), nats.numel(), text_bytes)
+        advance(read)
     return loss

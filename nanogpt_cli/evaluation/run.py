@@ -88,7 +88,7 @@ def evaluations(
 ) -> Iterator[Evaluation]:
     """Yield what ``evaluate`` measures, one model in memory at a time."""
     for model in models:
-        yield _evaluate_one(_loaded(model, data, device), data, advance, note)
+        yield _evaluate_one(loaded_model(model, data, device), data, advance, note)
 
 
 def _evaluate_one(
@@ -121,7 +121,7 @@ def _evaluate_one(
     )
 
 
-def _loaded(model: Model, data: str | Path | None, device: str) -> LoadedModel:
+def loaded_model(model: Model, data: str | Path | None, device: str) -> LoadedModel:
     """Load a model; one that carries no tokenizer gets that of the dataset it is evaluated on."""
     if isinstance(model, LoadedModel):
         return model
