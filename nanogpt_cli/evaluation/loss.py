@@ -27,6 +27,9 @@ LOGITS_AT_ONCE = 1 << 25
 LARGEST_BATCH = 64
 """Windows in a batch, however few logits they have."""
 
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+
 Starts = npt.NDArray[np.int64]
 """Where windows begin in the tokens (N,)."""
 
@@ -108,6 +111,7 @@ def evaluate_loss(
     share: tuple[int, int] = (0, 1),
     advance: Callable[[int], None] = lambda tokens: None,
     logits_at_once: int = LOGITS_AT_ONCE,
+    each: Callable[[FloatArray, IntArray], None] = lambda nats, sizes: None,
 ) -> Loss:
     """Return the loss over adjacent windows as long as the model's context.
 
@@ -115,7 +119,8 @@ def evaluate_loss(
     ``evaluation_windows``), or at most how many, evenly spread and always the same; None is all.
     ``share`` is (rank, size): the windows of one of ``size`` processes, whose losses add up to that
     of all windows. ``advance`` is called with the number of tokens after each batch, and may raise
-    to stop. Raises DataError for a text of fewer than two tokens.
+    to stop. ``each`` is given the nats and the bytes (B, T) of the tokens of a batch. Raises
+    DataError for a text of fewer than two tokens.
     """
     T = window_length(tokens, model.config.block_size)
     starts = windows if isinstance(windows, np.ndarray) else evaluation_starts(tokens, T, windows)
@@ -129,11 +134,13 @@ def evaluate_loss(
     try:
         for first in range(0, len(starts), batch_size):
             ids = cut_windows(tokens, starts[first : first + batch_size], T)  # B, T + 1
-            text_bytes = int(byte_counts[ids[:, 1:].numpy()].sum())
+            sizes = byte_counts[ids[:, 1:].numpy()]  # B, T
             ids = ids.to(device)
             logits = model(ids[:, :-1]).float()  # B, T, V
             nats = F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
-            loss += Loss(nats.cpu().double().sum().item(), nats.numel(), text_bytes)
+            nats = nats.cpu()
+            loss += Loss(nats.double().sum().item(), nats.numel(), int(sizes.sum()))
+            each(nats.view(sizes.shape).numpy(), sizes)
             advance(nats.numel())
     finally:
         model.train(was_training)

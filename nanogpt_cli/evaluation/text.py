@@ -1,12 +1,13 @@
 """Which text a model is evaluated on, as the tokens that it was trained with."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from nanogpt_cli.checkpoint.load import LoadedModel
-from nanogpt_cli.data.store import Tokens, open_dataset
+from nanogpt_cli.data.store import Dataset, Tokens, open_dataset
 from nanogpt_cli.data.write import encode_file
 from nanogpt_cli.errors import CheckpointError, DataError
 from nanogpt_cli.runs import find_dataset
@@ -19,6 +20,10 @@ class EvaluationText:
     source: Path
     """The dataset's folder, or the text file."""
     tokens: Tokens
+    fingerprint: str
+    """By which it is recognised: the same text as the same tokens."""
+    dataset: Dataset | None = None
+    """None for a file."""
     notes: tuple[str, ...] = ()
     """What had to be assumed or left out, for the user to read."""
 
@@ -43,7 +48,8 @@ def _file_text(loaded: LoadedModel, file: Path) -> EvaluationText:
     ids, unknown = encode_file(str(file), loaded.tokenizer, loaded.chat_format)
     notes = [f"{file}: characters unknown to the model are left out: {unknown[:8]}"]
     tokens = np.array(ids, dtype=np.uint32)
-    return EvaluationText(file, tokens, tuple(notes if unknown else ()))
+    content = hashlib.sha256(tokens.tobytes()).hexdigest()
+    return EvaluationText(file, tokens, content, notes=tuple(notes if unknown else ()))
 
 
 def _dataset_text(loaded: LoadedModel, data: str | Path | None) -> EvaluationText:
@@ -55,4 +61,4 @@ def _dataset_text(loaded: LoadedModel, data: str | Path | None) -> EvaluationTex
             f"({dataset.tokenizer.name})",
             "name its own data with --data, or a text file",
         )
-    return EvaluationText(dataset.folder, dataset.val, dataset.notes)
+    return EvaluationText(dataset.folder, dataset.val, dataset.fingerprint, dataset, dataset.notes)
