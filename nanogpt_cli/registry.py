@@ -140,6 +140,8 @@ METRICS = Registry(
         "repetition": "nanogpt_cli.evaluation.metrics.repetition:METRIC",
         "ended": "nanogpt_cli.evaluation.metrics.ended:METRIC",
         "copies": "nanogpt_cli.evaluation.metrics.copies:METRIC",
+        "bertscore": "nanogpt_cli.evaluation.metrics.bertscore:METRIC",
+        "sentiment": "nanogpt_cli.evaluation.metrics.sentiment:METRIC",
         "label_ranking": "nanogpt_cli.evaluation.metrics.label_ranking:METRIC",
     },
 )

@@ -6,12 +6,14 @@ A new metric is one file beside this one with a ``METRIC``, and one line in ``re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nanogpt_cli.errors import UsageError
-from nanogpt_cli.evaluation.loss import Loss
 from nanogpt_cli.evaluation.statistics import Floats, Number, Parts, number
 from nanogpt_cli.registry import METRICS
+
+if TYPE_CHECKING:  # torch loads with it, and listing the metrics needs none
+    from nanogpt_cli.evaluation.loss import Loss
 
 
 class NotApplicable(Exception):  # noqa: N818 - it is not an error of the user's
@@ -34,7 +36,7 @@ class Resources:
 class TextSample:
     """What a metric that needs ``text`` is computed from."""
 
-    loss: Loss
+    loss: "Loss"
     """Of the model, over the text that it is evaluated on."""
     stretches: Floats | None = None
     """Nats, tokens and bytes of stretches of the text (N, 3), which add up to the loss."""
