@@ -61,12 +61,12 @@ def show_table(results: "Sequence[Evaluation]") -> None:
 
     After a value stands half of its 95% interval.
     """
-    from nanogpt_cli.evaluation.compare import differences
+    from nanogpt_cli.evaluation.compare import best, differences
 
     out = _console()
     metrics = _metrics(results)
     shown = columns(results)
-    _print_blocks(out, metrics, shown, best=_best(metrics, shown))
+    _print_blocks(out, metrics, shown, best=best(results))
     pairs = [pair for pair in differences(results) if pair.numbers]
     if pairs:
         names = names_of(results)
@@ -96,7 +96,7 @@ def _print_blocks(
     out: "Console",
     metrics: "Mapping[str, Metric]",
     shown: Sequence[Column],
-    best: Mapping[str, set[int]] | None = None,
+    best: Mapping[str, frozenset[int]] | None = None,
     signed: bool = False,
 ) -> None:
     """Print as many columns beside each other as fit."""
@@ -155,23 +155,6 @@ def cell(metric: "Metric", name: str, found: "Number | None", signed: bool = Fal
         return text
     sure = "*" if signed and (found.low > 0 or found.high < 0) else " " if signed else ""
     return f"{text} ±{metric.show((found.high - found.low) / 2)}{sure}"
-
-
-def _best(metrics: "Mapping[str, Metric]", shown: Sequence[Column]) -> dict[str, set[int]]:
-    """Return which models have the best value of each number, where several are compared."""
-    found = {}
-    models = [i for i, column in enumerate(shown) if column.is_model]
-    for name, metric in metrics.items():
-        values = {
-            i: value
-            for i in models
-            if (n := shown[i].numbers.get(name)) is not None and (value := n.value) is not None
-        }
-        if len(values) < 2 or not metric.better:
-            continue
-        best = (max if metric.better == "higher" else min)(values.values())
-        found[name] = {i for i, value in values.items() if value == best}
-    return found
 
 
 def print_csv(results: "Sequence[Evaluation]") -> None:

@@ -66,6 +66,22 @@ def compare(results: Sequence[Evaluation]) -> Comparison:
     return Comparison(best, note if several_tokenizers else None)
 
 
+def best(results: Sequence[Evaluation]) -> dict[str, frozenset[int]]:
+    """Return which models have the best value of each number, where all can be compared."""
+    metrics = by_number(registered_metrics())
+    found = {}
+    for name in results[0].numbers if len(results) > 1 else ():
+        metric = metrics.get(name)
+        values = [result.metrics.get(name) for result in results]
+        numbers = [value for value in values if value is not None]
+        if metric is None or not metric.better or len(numbers) < len(results):
+            continue
+        if all(_comparable(metric, result, results[0]) for result in results):
+            chosen = (max if metric.better == "higher" else min)(numbers)
+            found[name] = frozenset(i for i, value in enumerate(values) if value == chosen)
+    return found
+
+
 @dataclass(frozen=True)
 class Differences:
     """How one model differs from the first of a table."""
@@ -98,14 +114,20 @@ def _differences(one: Evaluation, other: Evaluation) -> dict[str, Number]:
 def _comparable(metric: Metric, one: Evaluation, other: Evaluation) -> bool:
     """Whether two models' numbers of a metric are of the same text, or of the same prompts."""
     if metric.needs == "replies":
-        pairs = [
-            [(r.prompt, r.reference) for r in e.replies.replies] if e.replies else []
-            for e in (one, other)
-        ]
-        return pairs[0] == pairs[1]
+        return _same_prompts(one, other)
     if metric.needs == "labels":
         return True
     return one.text == other.text if metric.name in PER_TOKEN else one.data == other.data
+
+
+def _same_prompts(one: Evaluation, other: Evaluation) -> bool:
+    """Whether both have replied to the same prompts, which have the same references."""
+    pairs = [
+        [(reply.prompt, reply.reference) for reply in found.replies.replies]
+        for found in (one, other)
+        if found.replies is not None
+    ]
+    return len(pairs) == 2 and pairs[0] == pairs[1]
 
 
 def by_number(metrics: Mapping[str, Metric]) -> dict[str, Metric]:
@@ -125,10 +147,12 @@ def baselines(results: Sequence[Evaluation], seed: int = 0) -> list[Baseline]:
     """Return what the references themselves score, and references of other prompts.
 
     The first is what people's replies look like, the second what a fitting length and style alone
-    bring a reply that has nothing to do with its prompt.
+    bring a reply that has nothing to do with its prompt. None where models had different prompts.
     """
     found = next((result for result in results if result.replies is not None), None)
     if found is None or found.replies is None or len(found.replies.replies) < 2:
+        return []
+    if any(result.replies and not _same_prompts(result, found) for result in results):
         return []
     metrics = by_number(registered_metrics())
     wanted = {metrics[n].name: metrics[n] for n in found.numbers if n in metrics}

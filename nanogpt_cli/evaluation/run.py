@@ -26,7 +26,7 @@ from nanogpt_cli.evaluation.metrics.base import (
     registered_metrics,
 )
 from nanogpt_cli.evaluation.samples import KINDS, Request, Subject, sample
-from nanogpt_cli.evaluation.statistics import Number
+from nanogpt_cli.evaluation.statistics import FEWEST_DOCUMENTS, Number
 from nanogpt_cli.evaluation.store import Store, content_hash
 from nanogpt_cli.evaluation.text import evaluation_text
 from nanogpt_cli.runs import find_checkpoint, find_dataset
@@ -190,6 +190,9 @@ def _evaluate_one(
 
     subject = Subject(loaded, text, request, key, store, report, note)
     samples, numbers, absent = _measure(subject, metrics)
+    few = samples.get("replies")
+    if few is not None and len(few.replies) < FEWEST_DOCUMENTS:
+        note(f"fewer than {FEWEST_DOCUMENTS} replies have no 95% interval, and say little")
     if not numbers:
         reasons = "; ".join(dict.fromkeys(absent.values()))
         raise DataError(

@@ -142,7 +142,7 @@ class Metric:
     asked_by: str = ""
     """The field of Resources that asks for it without its name."""
     check: Callable[[Resources], None] = lambda resources: None
-    """Raises UsageError where what it requires is missing."""
+    """Raises UsageError where what it requires is missing, DataError where it cannot be used."""
 
     @property
     def main(self) -> str:
@@ -172,7 +172,7 @@ def choose_metrics(names: Iterable[str] | None, resources: Resources) -> dict[st
     """Return the metrics of these names, by default those that need nothing more.
 
     A file or folder that a metric requires asks for it too. Raises UsageError for an
-    unknown name, and where what a metric requires is missing.
+    unknown name, and where what a metric requires is missing, DataError where it cannot be used.
     """
     metrics = registered_metrics()
     if names is None:

@@ -24,11 +24,11 @@ def check_folder(metric: str, flag: str, folder: Path | None) -> None:
         raise missing_package(metric, "transformers")
 
 
-def load_pretrained(folder: Path, kind: str, **settings: Any) -> tuple[Any, Any]:
+def load_pretrained(folder: Path, kind: str, whole: bool = False) -> tuple[Any, Any]:
     """Return tokenizer and model of a folder, ``kind`` being a class of transformers.
 
     Weights are read from safetensors alone, which hold no code. Raises DataError where the folder
-    cannot be used.
+    cannot be used, and where it must be ``whole``, if a parameter is missing: it would be random.
     """
     import transformers
 
@@ -39,8 +39,8 @@ def load_pretrained(folder: Path, kind: str, **settings: Any) -> tuple[Any, Any]
         config = transformers.AutoConfig.from_pretrained(folder, **offline)
         prefix = {"add_prefix_space": True} if config.model_type in ("roberta", "gpt2") else {}
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **offline, **prefix)
-        model = getattr(transformers, kind).from_pretrained(
-            folder, **offline, **settings, use_safetensors=True
+        model, loading = getattr(transformers, kind).from_pretrained(
+            folder, **offline, use_safetensors=True, output_loading_info=True
         )
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, TypeError) as error:
         why = " ".join(str(error).split())[:300]
@@ -48,4 +48,10 @@ def load_pretrained(folder: Path, kind: str, **settings: Any) -> tuple[Any, Any]
             f"cannot use the model in {folder}: {why}",
             "it needs config.json, a tokenizer and model.safetensors",
         ) from error
+    missing = sorted(loading["missing_keys"])
+    if whole and missing:
+        raise DataError(
+            f"the model in {folder} is not a classifier: it has no {missing[0]}",
+            "name the folder of a model that was trained to classify sentiment",
+        )
     return tokenizer, model.eval()

@@ -2,7 +2,12 @@
 
 from collections import Counter
 
-from nanogpt_cli.evaluation.metrics.base import Metric, RankedSample, Result
+from nanogpt_cli.evaluation.metrics.base import (
+    Metric,
+    RankedSample,
+    Resources,
+    Result,
+)
 from nanogpt_cli.evaluation.statistics import mean
 
 
@@ -15,6 +20,14 @@ def compute(sample: RankedSample) -> dict[str, Result]:
         "label_majority": frequent / len(sample.truth),
         "label_ranking": mean([float(chosen == true) for chosen, true in pairs]),
     }
+
+
+def check(resources: Resources) -> None:
+    """Raise DataError where the labelled file cannot be used, before anything is computed."""
+    from nanogpt_cli.evaluation.labels import read_labels
+
+    if resources.labels is not None:
+        read_labels(resources.labels)
 
 
 METRIC = Metric(
@@ -33,4 +46,5 @@ METRIC = Metric(
     by_default=False,
     requires="--labels FILE, or data whose replies begin with a tag like [joy]",
     asked_by="labels",
+    check=check,
 )

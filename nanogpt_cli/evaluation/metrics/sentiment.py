@@ -45,7 +45,7 @@ def _by_model(folder: Path, texts: Sequence[str]) -> list[int]:
     """Return the number of the likeliest class for each text."""
     import torch
 
-    tokenizer, model = load_pretrained(folder, "AutoModelForSequenceClassification")
+    tokenizer, model = load_pretrained(folder, "AutoModelForSequenceClassification", whole=True)
     longest = min(tokenizer.model_max_length, model.config.max_position_embeddings)
     classes: list[int] = []
     for first in range(0, len(texts), BATCH):
