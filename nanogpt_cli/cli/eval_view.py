@@ -2,7 +2,7 @@
 
 import csv
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 LONGEST_NAME = 18
 """Characters of a model's name at the head of a column."""
+ABSENT = "-"
 FILE_WIDTH = 10_000
 """Columns of a pipe or a file, which has no last one."""
 
@@ -61,20 +62,24 @@ def show_table(results: "Sequence[Evaluation]") -> None:
 
     After a value stands half of its 95% interval.
     """
-    from nanogpt_cli.evaluation.compare import best, differences
+    from nanogpt_cli.evaluation.compare import best, differences, not_comparable
 
     out = _console()
     metrics = _metrics(results)
     shown = columns(results)
-    _print_blocks(out, metrics, shown, best=best(results))
+    marked = not_comparable(results) & set(metrics)
+    _print_blocks(out, metrics, shown, best=best(results), marked=marked)
+    if marked:
+        ui.say("† per token of each model's own tokenizer or data: cannot be compared")
     pairs = [pair for pair in differences(results) if pair.numbers]
     if pairs:
         names = names_of(results)
         out.print()
-        out.print(f"difference from {names[0]}, paired; * where the 95% interval excludes 0")
+        out.print(ui.escape(f"difference from {_short(names[0])}"))
         rows = [Column(names[pair.model], pair.numbers) for pair in pairs]
         of_pairs = {n: m for n, m in metrics.items() if any(n in row.numbers for row in rows)}
         _print_blocks(out, of_pairs, rows, signed=True)
+        ui.say("* the 95% interval of the difference, on the same prompts or text, excludes 0")
 
 
 def _console() -> "Console":
@@ -98,13 +103,15 @@ def _print_blocks(
     shown: Sequence[Column],
     best: Mapping[str, frozenset[int]] | None = None,
     signed: bool = False,
+    marked: Set[str] = frozenset(),
 ) -> None:
     """Print as many columns beside each other as fit."""
     from rich.table import Table
     from rich.text import Text
 
     titles = {
-        name: metric.titles.get(name) or metric.title or name for name, metric in metrics.items()
+        name: _title(metric, name) + (" †" if name in marked else "")
+        for name, metric in metrics.items()
     }
     cells = [
         [cell(metric, name, column.numbers.get(name), signed) for name, metric in metrics.items()]
@@ -119,8 +126,10 @@ def _print_blocks(
         for i in block:
             table.add_column(Text(heads[i]), justify="right", no_wrap=True)
         for row, name in enumerate(metrics):
-            marked = (best or {}).get(name, ())
-            texts = [Text(cells[i][row], "bold" if i in marked else "") for i in block]
+            if all(cells[i][row] == ABSENT for i in block):
+                continue
+            chosen = (best or {}).get(name, ())
+            texts = [Text(cells[i][row], "bold" if i in chosen else "") for i in block]
             table.add_row(Text(titles[name]), *texts)
         if block[0]:
             out.print()
@@ -140,6 +149,10 @@ def _blocks(widths: Sequence[int], room: int) -> list[list[int]]:
     return blocks
 
 
+def _title(metric: "Metric", name: str) -> str:
+    return metric.titles.get(name) or metric.title or name
+
+
 def _short(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else f"...{name[3 - LONGEST_NAME :]}"
 
@@ -147,7 +160,7 @@ def _short(name: str) -> str:
 def cell(metric: "Metric", name: str, found: "Number | None", signed: bool = False) -> str:
     """Return a value with half of its interval, ``1.23 ±0.04``, or a dash."""
     if found is None or found.value is None:
-        return "-"
+        return ABSENT
     text = metric.show(found.value)
     if signed and found.value >= 0:
         text = f"+{text}"
@@ -178,11 +191,13 @@ def print_csv(results: "Sequence[Evaluation]") -> None:
 
 def print_markdown(results: "Sequence[Evaluation]") -> None:
     """Print the table in Markdown, each value with its 95% interval."""
-    shown = columns(results)
+    from nanogpt_cli.evaluation.compare import not_comparable
+
+    shown, marked = columns(results), not_comparable(results)
     print(_row(["", *(column.name for column in shown)]))
     print(_row(["---", *("---:" for _ in shown)]))
     for name, metric in _metrics(results).items():
-        title = metric.titles.get(name) or metric.title or name
+        title = _title(metric, name) + (" †" if name in marked else "")
         print(_row([title, *(_with_interval(metric, c.numbers.get(name)) for c in shown)]))
 
 

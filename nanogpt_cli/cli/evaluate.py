@@ -102,11 +102,12 @@ def evaluate(
     if as_csv or as_markdown:
         (eval_view.print_csv if as_csv else eval_view.print_markdown)(results)
         return
-    _say_what_was_measured(results)
     of_text = all(result.replies is None and result.loss is not None for result in results)
     if of_text and metrics is None and labels is None:
+        _say_what_was_measured(results, intervals=False)
         _show(results)
     else:
+        _say_what_was_measured(results)
         eval_view.show_table(results)
         _note_comparison(results)
     eval_view.show_replies(results, show)
@@ -163,7 +164,7 @@ def _evaluate(
         return list(evaluations(models, data, device, advance, ui.note, request))
 
 
-def _say_what_was_measured(results: "Sequence[Evaluation]") -> None:
+def _say_what_was_measured(results: "Sequence[Evaluation]", intervals: bool = True) -> None:
     """Say on what models were evaluated, and how replies were drawn."""
     for source in dict.fromkeys(result.data for result in results):
         ui.say(f"evaluated on {printable(source)}")
@@ -171,7 +172,10 @@ def _say_what_was_measured(results: "Sequence[Evaluation]") -> None:
         if result.replies is not None:
             how = ", ".join(f"{k} {v:g}" for k, v in result.sampling.items() if k != "prompts")
             ui.say(f"{len(result.replies.replies)} replies: {how}")
-            return
+            ui.say("references: the replies in the data; other replies: those to other prompts")
+            break
+    if intervals:
+        ui.say("± half of the 95% interval")
 
 
 def _note_comparison(results: "Sequence[Evaluation]") -> None:
@@ -214,6 +218,22 @@ def _show(results: "Sequence[Evaluation]") -> None:
     out.print(table)
     if comparison.note:
         ui.note(comparison.note)
+    _say_differences(results)
+
+
+def _say_differences(results: "Sequence[Evaluation]") -> None:
+    """Say how far each model is from the first, and how sure that is."""
+    from nanogpt_cli.cli.eval_view import names_of
+    from nanogpt_cli.evaluation.compare import differences
+
+    names = names_of(results)
+    for pair in differences(results):
+        found = pair.numbers.get("bits_per_byte")
+        if found is not None and found.low is not None:
+            ui.say(
+                f"{names[pair.model]}: {found.value:+.4f} bits/byte against {names[0]}, "
+                f"95% interval {found.low:+.4f} to {found.high:+.4f}"
+            )
 
 
 def _in_lines(path: str, width: int) -> str:

@@ -56,14 +56,22 @@ def compare(results: Sequence[Evaluation]) -> Comparison:
     several_tokenizers = len({result.tokenizer for result in results}) > 1
     if len({loss.text_bytes for loss in losses}) > 1:
         why = "tokenizers or block sizes" if several_tokenizers else "block sizes"
+        per_token = ", losses per token cannot be compared" if several_tokenizers else ""
         return Comparison(
             note=f"no model is marked as the best: their {why} differ, so they were evaluated on "
             "slightly different parts of the text; bits per byte are the fairest comparison"
+            f"{per_token}"
         )
     lowest = min((b for b in bits if b is not None and math.isfinite(b)), default=None)
     best = frozenset(row for row, b in enumerate(bits) if b == lowest)
     note = "losses per token of different tokenizers cannot be compared; bits per byte can"
     return Comparison(best, note if several_tokenizers else None)
+
+
+def not_comparable(results: Sequence[Evaluation]) -> frozenset[str]:
+    """Return the numbers of a table that are per token, where models have different tokens."""
+    texts = {(result.text, result.tokenizer) for result in results if result.loss is not None}
+    return frozenset(PER_TOKEN if len(texts) > 1 else ())
 
 
 def best(results: Sequence[Evaluation]) -> dict[str, frozenset[int]]:

@@ -106,14 +106,21 @@ def number(result: Parts | float | None, groups: Sequence[int] = (), seed: int =
 def difference(one: Number, other: Number, seed: int = 0) -> Number | None:
     """Return ``one`` minus ``other``, resampling the same documents for both.
 
-    None where they were not computed from the same number of documents.
+    Models with different tokenizers leave different ends of a text out: the documents that only one
+    has are not resampled. None where these are more than a tenth.
     """
-    if one.value is None or other.value is None:
+    if one.value is None or other.value is None or one.parts is None or other.parts is None:
         return None
-    if one.parts is None or other.parts is None or len(one.parts.parts) != len(other.parts.parts):
+    counts = [len(found.parts) for found in (one.parts, other.parts)]
+    if min(counts) < 0.9 * max(counts):
         return None
-    both = _resampled(one.parts, seed) - _resampled(other.parts, seed)
+    mine, theirs = (_first(found, min(counts)) for found in (one.parts, other.parts))
+    both = _resampled(mine, seed) - _resampled(theirs, seed)
     return Number(one.value - other.value, *_interval(both))
+
+
+def _first(parts: Parts, count: int) -> Parts:
+    return Parts(parts.parts[:count], parts.combine)
 
 
 def _resampled(parts: Parts, seed: int) -> Floats:

@@ -223,3 +223,22 @@ def test_the_metrics_are_listed_with_what_they_need(nanogpt):
     assert code == 0
     assert any("bleu" in line and "dialogues" in line for line in out.splitlines())
     assert "--bertscore-model FOLDER" in out
+
+
+def test_losses_of_different_tokenizers_are_marked_and_bits_per_byte_are_compared(
+    talk, nanogpt, tiny
+):
+    characters = "".join(sorted(set(TALK.format("0123456789"))))
+    tokenizer = {"kind": "char", "characters": characters, "special_tokens": {}}
+    model = tiny(vocab_size=len(characters), block_size=32)
+    Checkpoint(model.config, model.state_dict(), tokenizer).save(Path("out/chars/ckpt.pt"))
+    Path("plain.txt").write_text("are you Fine, thank you. How " * 200)
+    flags = ("--data=plain.txt", "--metrics=val_loss,bits_per_byte")
+    code, out, err = nanogpt("eval", talk, "chars", *flags)
+    assert code == 0, err
+    assert "val loss †" in out
+    assert "bits/byte †" not in out
+    assert "† per token" in err
+    difference = out.partition("difference from talk")[2]
+    assert "bits/byte" in difference
+    assert "val loss" not in difference
