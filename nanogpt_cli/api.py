@@ -215,15 +215,25 @@ def train(
 
 
 def evaluate(
-    *models: "str | Path | Model", data: str | Path | None = None, device: str = "auto"
+    *models: "str | Path | Model",
+    data: str | Path | None = None,
+    device: str = "auto",
+    metrics: Sequence[str] | None = None,
+    prompts: int = 200,
+    **sampling: Any,
 ) -> "list[Evaluation]":
     """Measure models, as ``nanogpt eval`` does; without any, that of the newest run.
 
     ``data`` is a dataset's folder or name, or a text file; by default what each model was trained
-    on. Raises CheckpointError and DataError.
+    on. ``metrics`` are names, by default of all that need nothing more. Those of dialogues are
+    computed from replies to ``prompts`` held-out prompts; ``sampling`` are the fields of
+    SampleConfig. Raises CheckpointError, DataError and UsageError.
     """
     from nanogpt_cli.evaluation.run import evaluations
+    from nanogpt_cli.evaluation.samples import Request
     from nanogpt_cli.runs import find_checkpoint
 
     named = [m._loaded if isinstance(m, Model) else m for m in models] or [find_checkpoint()]
-    return list(evaluations(named, data, device))
+    names = None if metrics is None else tuple(metrics)
+    request = Request(names, prompts, SampleConfig(**sampling))
+    return list(evaluations(named, data, device, request=request))

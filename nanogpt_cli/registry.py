@@ -132,6 +132,17 @@ METRICS = Registry(
         "val_loss": "nanogpt_cli.evaluation.metrics.val_loss:METRIC",
         "perplexity": "nanogpt_cli.evaluation.metrics.perplexity:METRIC",
         "bits_per_byte": "nanogpt_cli.evaluation.metrics.bits_per_byte:METRIC",
+        "bleu": "nanogpt_cli.evaluation.metrics.bleu:METRIC",
+        "chrf": "nanogpt_cli.evaluation.metrics.chrf:METRIC",
+        "rouge_l": "nanogpt_cli.evaluation.metrics.rouge_l:METRIC",
+        "distinct": "nanogpt_cli.evaluation.metrics.distinct:METRIC",
+        "length_ratio": "nanogpt_cli.evaluation.metrics.length_ratio:METRIC",
+        "repetition": "nanogpt_cli.evaluation.metrics.repetition:METRIC",
+        "ended": "nanogpt_cli.evaluation.metrics.ended:METRIC",
+        "copies": "nanogpt_cli.evaluation.metrics.copies:METRIC",
+        "bertscore": "nanogpt_cli.evaluation.metrics.bertscore:METRIC",
+        "sentiment": "nanogpt_cli.evaluation.metrics.sentiment:METRIC",
+        "label_ranking": "nanogpt_cli.evaluation.metrics.label_ranking:METRIC",
     },
 )
 """What ``nanogpt eval`` can measure."""

@@ -82,7 +82,11 @@ def show_studies(studies: "Sequence[Study]", results: "Sequence[Evaluation]") ->
     """Print studies below the table of ``results``; yardsticks that models share, once."""
     from nanogpt_cli.evaluation.studies import Yardsticks
 
-    bits = {result.checkpoint: result.loss.bits_per_byte for result in results}
+    bits = {
+        result.checkpoint: result.loss.bits_per_byte
+        for result in results
+        if result.loss and not result.masked
+    }
     out = _console()
     groups: dict[int, list[Study]] = {}
     for study in studies:
@@ -141,7 +145,9 @@ def _show_yardsticks(
     if found.trained_on:
         ui.say(f"all of them have read the training text of {printable(found.trained_on)}")
     for name, bits in models.items():
-        if said := verdict(bits, found.yardsticks):
+        if bits is None:
+            ui.say(f"{name} has no row: its loss is on replies, the yardsticks are on all of it")
+        elif said := verdict(bits, found.yardsticks):
             out.print(f"{ui.escape(name)} is {said}")
 
 

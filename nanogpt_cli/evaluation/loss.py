@@ -28,6 +28,9 @@ LOGITS_AT_ONCE = 1 << 25
 LARGEST_BATCH = 64
 """Windows in a batch, however few logits they have."""
 
+FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
+
 Starts = npt.NDArray[np.int64]
 """Where windows begin in the tokens (N,)."""
 
@@ -142,6 +145,7 @@ def evaluate_loss(
     share: tuple[int, int] = (0, 1),
     advance: Callable[[int], None] = lambda tokens: None,
     logits_at_once: int = LOGITS_AT_ONCE,
+    each: Callable[[FloatArray, IntArray], None] = lambda nats, sizes: None,
 ) -> Loss:
     """Return the loss over adjacent windows as long as the model's context.
 
@@ -150,7 +154,8 @@ def evaluate_loss(
     ``evaluation_windows``), or at most how many, evenly spread and always the same; None is all.
     ``share`` is (rank, size): the windows of one of ``size`` processes, whose losses add up to that
     of all windows. ``advance`` is called with the number of tokens after each batch, and may raise
-    to stop. Raises DataError for a text of fewer than two tokens.
+    to stop. ``each`` is given the nats and the bytes (N,) of those tokens of a batch that count.
+    Raises DataError for a text of fewer than two tokens.
     """
     T = window_length(tokens, model.config.block_size)
     starts = windows if isinstance(windows, np.ndarray) else evaluation_starts(tokens, T, windows)
@@ -165,7 +170,8 @@ def evaluate_loss(
             counted = counted_targets(mask, starts[first : first + len(ids)], T)
             targets, nats = targets[counted], nats[counted]
         first += len(ids)
-        text_bytes = int(byte_counts[targets.numpy()].sum())
-        loss += Loss(nats.double().sum().item(), nats.numel(), text_bytes)
+        sizes = byte_counts[targets.flatten().numpy()]  # N
+        loss += Loss(nats.double().sum().item(), nats.numel(), int(sizes.sum()))
+        each(nats.flatten().numpy(), sizes)
         advance(read)
     return loss

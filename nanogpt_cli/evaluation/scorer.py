@@ -10,7 +10,13 @@ from typing import Protocol
 from nanogpt_cli.checkpoint.load import LoadedModel
 from nanogpt_cli.data.mask import LossMask
 from nanogpt_cli.data.store import Tokens
-from nanogpt_cli.evaluation.loss import Loss, evaluate_loss, token_byte_counts
+from nanogpt_cli.evaluation.loss import (
+    FloatArray,
+    IntArray,
+    Loss,
+    evaluate_loss,
+    token_byte_counts,
+)
 
 
 class Scorer(Protocol):
@@ -31,9 +37,17 @@ class ModelScorer:
     advance: Callable[[int], None] = lambda tokens: None
     """Called with the number of tokens after each batch; may raise to stop."""
 
+    each: Callable[[FloatArray, IntArray], None] = lambda nats, sizes: None
+    """Called with the nats and bytes (N,) of the tokens of each batch that count."""
+
     def nats(self, tokens: Tokens, mask: LossMask | None = None) -> Loss:
         """Return the loss over adjacent windows as long as the model's context."""
         byte_counts = token_byte_counts(self.loaded.tokenizer, self.loaded.config.vocab_size)
         return evaluate_loss(
-            self.loaded.model, tokens, byte_counts, mask=mask, advance=self.advance
+            self.loaded.model,
+            tokens,
+            byte_counts,
+            mask=mask,
+            advance=self.advance,
+            each=self.each,
         )

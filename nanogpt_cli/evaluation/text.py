@@ -1,5 +1,6 @@
 """Which text a model is evaluated on, as the tokens that it was trained with."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from nanogpt_cli.checkpoint.load import LoadedModel
 from nanogpt_cli.data.mask import LossMask
-from nanogpt_cli.data.store import Tokens, open_dataset
+from nanogpt_cli.data.store import Dataset, Tokens, open_dataset
 from nanogpt_cli.data.write import encode_file
 from nanogpt_cli.errors import CheckpointError, DataError
 from nanogpt_cli.runs import find_dataset
@@ -22,8 +23,12 @@ class EvaluationText:
     source: Path
     """The dataset's folder, or the text file."""
     tokens: Tokens
+    fingerprint: str
+    """By which it is recognised: the same text as the same tokens."""
     mask: LossMask | None = None
     """Which tokens the loss counts; None where it counts all."""
+    dataset: Dataset | None = None
+    """None for a file."""
     notes: tuple[str, ...] = ()
     """What had to be assumed or left out, for the user to read."""
 
@@ -50,11 +55,13 @@ def _file_text(loaded: LoadedModel, file: Path) -> EvaluationText:
     notes = []
     if unknown:
         notes.append(f"{file}: characters unknown to the model are left out: {unknown[:8]}")
-    mask = None
+    tokens, mask = np.array(ids, dtype=np.uint32), None
+    content = hashlib.sha256(tokens.tobytes())
     if loaded.about["data"].get("loss_on") == "replies" and 1 in counted and 0 in counted:
         mask = LossMask.of(np.frombuffer(counted, np.bool_))
+        content.update(counted)
         notes.append(f"{file}: {_REPLIES}")
-    return EvaluationText(file, np.array(ids, dtype=np.uint32), mask, tuple(notes))
+    return EvaluationText(file, tokens, content.hexdigest(), mask, notes=tuple(notes))
 
 
 def _dataset_text(loaded: LoadedModel, data: str | Path | None) -> EvaluationText:
@@ -67,4 +74,11 @@ def _dataset_text(loaded: LoadedModel, data: str | Path | None) -> EvaluationTex
             "name its own data with --data, or a text file",
         )
     notes = (f"{dataset.folder}: {_REPLIES}",) if dataset.val_mask else ()
-    return EvaluationText(dataset.folder, dataset.val, dataset.val_mask, (*dataset.notes, *notes))
+    return EvaluationText(
+        dataset.folder,
+        dataset.val,
+        dataset.fingerprint,
+        dataset.val_mask,
+        dataset,
+        (*dataset.notes, *notes),
+    )

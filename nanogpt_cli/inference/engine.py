@@ -16,7 +16,12 @@ from torch import Tensor
 
 from nanogpt_cli.config import SampleConfig
 from nanogpt_cli.errors import CheckpointError
-from nanogpt_cli.inference.sampling import Token, probabilities, sampling_generator
+from nanogpt_cli.inference.sampling import (
+    Token,
+    draw_ids,
+    probabilities,
+    sampling_generator,
+)
 from nanogpt_cli.inference.text_stream import Reply, TextStream
 from nanogpt_cli.model.cache import KVCache
 from nanogpt_cli.model.gpt import GPT
@@ -60,7 +65,6 @@ class _Sequence:
 
     ids: list[int]
     config: SampleConfig
-    vocab_size: int | None
     generator: torch.Generator | None
     block_size: int
     start: int = 0
@@ -76,20 +80,36 @@ class _Sequence:
             self.start = len(self.ids) - max(1, self.block_size // 2)
         return self.ids[self.start :]
 
-    def draw(self, logits: Tensor) -> Token:
-        """Append a token drawn from logits (V,), and return it."""
-        logits = logits[: self.vocab_size]
-        if not logits.isfinite().all():
-            raise CheckpointError(
-                "the model's output for this text is not finite",
-                "its parameters are corrupt, or its training diverged; use another checkpoint",
-            )
-        probs = probabilities(logits, self.config, self.seen)
-        token = Token(int(torch.multinomial(probs, 1, generator=self.generator)), logits)
+    def append(self, token: Token) -> None:
+        """Add a token that was drawn."""
         self.ids.append(token.id)
         if self.config.repeat_penalty != 1:
             self.seen.add(token.id)
-        return token
+
+
+def _draw(
+    sequences: Sequence[_Sequence], logits: Tensor, config: SampleConfig, vocab_size: int | None
+) -> list[Token]:
+    """Append a token to each sequence, drawn from its row of logits (B, V), and return them.
+
+    Raises CheckpointError where they are not finite.
+    """
+    logits = logits.cpu()[:, :vocab_size]
+    if not logits.isfinite().all():
+        raise CheckpointError(
+            "the model's output for this text is not finite",
+            "its parameters are corrupt, or its training diverged; use another checkpoint",
+        )
+    if config.repeat_penalty == 1:
+        probs = probabilities(logits, config)
+    else:
+        rows = zip(logits, sequences, strict=True)
+        probs = torch.stack([probabilities(row, config, sequence.seen) for row, sequence in rows])
+    ids = draw_ids(probs, [sequence.generator for sequence in sequences])
+    tokens = [Token(token, row) for token, row in zip(ids, logits, strict=True)]
+    for sequence, token in zip(sequences, tokens, strict=True):
+        sequence.append(token)
+    return tokens
 
 
 def generate(
@@ -107,9 +127,10 @@ def generate(
     CheckpointError where the model's output is not finite.
     """
     block_size = decoder.model.config.block_size
-    sequence = _Sequence(list(prompt), config, vocab_size, generator, block_size)
+    sequence = _Sequence(list(prompt), config, generator, block_size)
     for _ in range(config.max_tokens):
-        yield sequence.draw(decoder.logits(sequence.window()).cpu())
+        logits = decoder.logits(sequence.window())[None]  # 1, V
+        yield from _draw([sequence], logits, config, vocab_size)
 
 
 def generate_batch(
@@ -135,18 +156,23 @@ def generate_batch(
         generators = [sampling_generator(seed) for seed in seeds]
     block_size = model.config.block_size
     active = [
-        (row, _Sequence(list(prompt), config, vocab_size, generator, block_size))
+        (row, _Sequence(list(prompt), config, generator, block_size))
         for row, (prompt, generator) in enumerate(zip(prompts, generators, strict=True))
     ]
     cache = model.eval().new_cache(len(active))
     for _ in range(config.max_tokens):
         if not active:
             return
-        new = [_new_ids(cache, slot, sequence) for slot, (_, sequence) in enumerate(active)]
+        lengths = cache.lengths.tolist()
+        new = [
+            _new_ids(cache, slot, lengths[slot], sequence)
+            for slot, (_, sequence) in enumerate(active)
+        ]
+        logits = _next_logits(model, cache, new)  # B, V
+        drawn = _draw([sequence for _, sequence in active], logits, config, vocab_size)
         kept = []
-        for slot, logits in enumerate(_next_logits(model, cache, new).cpu()):
-            row, sequence = active[slot]
-            token = sequence.draw(logits)
+        for slot, token in enumerate(drawn):
+            row = active[slot][0]
             yield row, token
             if not ended(row, token):
                 kept.append(slot)
@@ -154,13 +180,17 @@ def generate_batch(
             cache, active = cache.select(kept), [active[slot] for slot in kept]
 
 
-def _new_ids(cache: KVCache, slot: int, sequence: _Sequence) -> list[int]:
-    """Return the ids that a row of the cache lacks, having emptied it where its window moved."""
+def _new_ids(cache: KVCache, slot: int, length: int, sequence: _Sequence) -> list[int]:
+    """Return the ids that a row of the cache lacks, having emptied it where its window moved.
+
+    It holds ``length`` of them.
+    """
     start = sequence.start
     window = sequence.window()
     if sequence.start != start:
         cache.truncate(slot, 0)
-    return window[int(cache.lengths[slot]) :]
+        length = 0
+    return window[length:]
 
 
 @torch.no_grad()

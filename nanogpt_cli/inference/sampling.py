@@ -1,9 +1,9 @@
 """How the next token is drawn from a model's logits. Nothing here knows a model or a text.
 
-Shape letters: V vocabulary.
+Shape letters: V vocabulary; ... any number of rows.
 """
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 
 import torch
@@ -32,32 +32,47 @@ class Token:
 
 
 def probabilities(logits: Tensor, config: SampleConfig, seen: Set[int] = frozenset()) -> Tensor:
-    """Return the probabilities (V,) that the next token is drawn from, for logits (V,).
+    """Return the probabilities (..., V) that the next token is drawn from, for logits (..., V).
 
     Temperature 0 gives everything to the likeliest token. A top_k beyond the vocabulary takes all.
-    The repeat penalty applies to the ids that were ``seen``.
+    The repeat penalty applies to the ids that were ``seen``, in all rows.
     """
     if config.repeat_penalty != 1.0 and seen:
         # Keskar et al. 2019: whatever the sign, the logit goes down
         at = torch.tensor(sorted(seen), device=logits.device)
-        old = logits[at]
+        old = logits[..., at]
         logits = logits.clone()
-        logits[at] = torch.where(old > 0, old / config.repeat_penalty, old * config.repeat_penalty)
+        logits[..., at] = torch.where(
+            old > 0, old / config.repeat_penalty, old * config.repeat_penalty
+        )
     if config.temperature == 0:
-        return torch.zeros_like(logits).scatter(0, logits.argmax(keepdim=True), 1.0)
+        return torch.zeros_like(logits).scatter(-1, logits.argmax(-1, keepdim=True), 1.0)
     # the likeliest stays at 0 however small the temperature; float64 has room for 1e-300
-    logits = ((logits - logits.max()).double() / config.temperature).float()
-    if config.top_k < logits.numel():
-        kth = logits.topk(config.top_k).values[-1]
+    logits = ((logits - logits.amax(-1, keepdim=True)).double() / config.temperature).float()
+    if config.top_k < logits.size(-1):
+        kth = logits.topk(config.top_k).values[..., -1:]
         logits = logits.masked_fill(logits < kth, -torch.inf)
     probs = logits.softmax(-1)
     if config.top_p < 1:
         # Holtzman et al. 2020: the smallest set of likeliest tokens with that mass
         ranked, order = probs.sort(descending=True)
-        ranked[ranked.cumsum(0) - ranked >= config.top_p] = 0.0
-        probs = torch.zeros_like(probs).scatter(0, order, ranked)
-        probs = probs / probs.sum()
+        ranked[ranked.cumsum(-1) - ranked >= config.top_p] = 0.0
+        probs = torch.zeros_like(probs).scatter(-1, order, ranked)
+        probs = probs / probs.sum(-1, keepdim=True)
     return probs
+
+
+def draw_ids(probs: Tensor, generators: Sequence[torch.Generator | None]) -> list[int]:
+    """Draw an id from each row of probabilities (B, V), each row with a generator of its own.
+
+    The largest ratio of a probability to an exponential number wins, as in torch.multinomial, whose
+    ids these are; the rows share what does not depend on their generators.
+    """
+    race = torch.empty_like(probs)
+    for row, generator in zip(race, generators, strict=True):
+        row.exponential_(generator=generator)
+    ids: list[int] = (probs / race).argmax(-1).tolist()
+    return ids
 
 
 def sampling_generator(seed: int | None) -> torch.Generator:

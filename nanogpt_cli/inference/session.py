@@ -4,7 +4,7 @@ from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from nanogpt_cli.checkpoint.load import LoadedModel
-from nanogpt_cli.config import SampleConfig
+from nanogpt_cli.config import ModelConfig, SampleConfig
 from nanogpt_cli.dialogue import ChatFormat, Turn, encode_prompt, stops
 from nanogpt_cli.errors import CheckpointError, MachineError
 from nanogpt_cli.inference.engine import Decoder, stream_reply
@@ -99,13 +99,10 @@ class Session:
         return ids[-block:]
 
     def _chat_prompt(self, chat: ChatFormat) -> list[int]:
-        """Return the conversation's ids, with room for an answer of a quarter of the context.
-
-        A longer answer is not cut off: the decoder's window then moves.
-        """
+        """Return the conversation's ids, with room for an answer."""
         block = self.loaded.config.block_size
-        room = min(self.config.max_tokens, block // 4)
-        prompt = encode_prompt(self.turns, self.loaded.tokenizer, chat, max(1, block - room))
+        budget = prompt_budget(self.loaded.config, self.config)
+        prompt = encode_prompt(self.turns, self.loaded.tokenizer, chat, budget)
         if prompt.cropped_tokens:
             self.notes.append(
                 f"the message is longer than the context of {block} tokens: "
@@ -117,6 +114,16 @@ class Session:
                 f"the context of {block} tokens is full: from now on the oldest turns are forgotten"
             )
         return prompt.ids
+
+
+def prompt_budget(model: ModelConfig, sampling: SampleConfig) -> int:
+    """Return how many ids of a conversation a model is shown: room is left for an answer.
+
+    That is at most a quarter of the context. A longer answer is not cut off: the decoder's window
+    then moves.
+    """
+    room = min(sampling.max_tokens, model.block_size // 4)
+    return max(1, model.block_size - room)
 
 
 def _stripped(pieces: Iterable[str]) -> Iterator[str]:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from nanogpt_cli.config import SampleConfig
-from nanogpt_cli.inference.sampling import Token, probabilities
+from nanogpt_cli.inference.sampling import Token, draw_ids, probabilities, sampling_generator
 
 LOGITS = torch.tensor([1.0, 3.0, 2.0, -1.0])
 
@@ -59,3 +59,23 @@ def test_a_token_knows_its_log_probability_and_the_alternatives():
         (2, pytest.approx(expected[2].item())),
     ]
     assert len(token.alternatives(100)) == 4
+
+
+def test_ids_are_those_of_multinomial_and_a_row_depends_on_no_other():
+    probs = torch.randn(5, 100).softmax(-1)
+    ids = draw_ids(probs, [sampling_generator(seed) for seed in range(5)])
+    alone = [
+        int(torch.multinomial(row, 1, generator=sampling_generator(seed)))
+        for seed, row in enumerate(probs)
+    ]
+    assert ids == alone
+    assert draw_ids(torch.tensor([[0.0, 1.0, 0.0]]), [sampling_generator(0)]) == [1]
+
+
+@pytest.mark.parametrize(
+    "settings", [{"temperature": 0}, {"top_k": 7}, {"top_p": 0.7}, {"repeat_penalty": 1.3}]
+)
+def test_rows_of_logits_have_the_probabilities_of_each(settings):
+    logits, config = torch.randn(4, 50), SampleConfig(**settings)
+    each = [probabilities(row, config, {1, 3}) for row in logits]
+    assert torch.equal(probabilities(logits, config, {1, 3}), torch.stack(each))
