@@ -75,8 +75,8 @@ WHATSAPP = (
 
 
 TELEGRAM = {"name": "Bo", "type": "personal_chat", "id": 7, "messages": [
-    {"id": i, "type": "message", "date": f"2024-01-0{i}T10:00:00", "from": ["Anna", "Bo"][i % 2],
-     "text": ["well, ", {"type": "bold", "text": "thanks"}]} for i in range(1, 9)
+    {"id": i, "type": "message", "date": f"2024-01-{i:02}T10:00:00", "from": ["Anna", "Bo"][i % 2],
+     "text": ["well, ", {"type": "bold", "text": "thanks"}]} for i in range(1, 29)
 ]}  # fmt: skip
 
 
