@@ -19,6 +19,7 @@ Schedule = Literal["cosine", "linear", "wsd"]
 DType = Literal["auto", "float32", "bfloat16", "float16"]
 DecodeErrors = Literal["strict", "replace"]
 Backend = Literal["auto", "nccl", "gloo"]
+LossOn = Literal["auto", "replies", "all"]
 
 
 @dataclass(frozen=True)
@@ -194,6 +195,11 @@ class PrepareConfig:
         "(an array of records) or csv.",
         choices=OrAuto(FORMATS),
     )
+    loss_on: LossOn = setting(
+        "auto",
+        "What is learned of dialogues: replies (the bot's turns), all, or auto (replies, where "
+        "there are some).",
+    )
     val_fraction: float = setting(0.1, "Part of the text kept for validation.", above=0, below=1)
     seed: int = setting(1337, "Which documents are kept for validation.", min=0, max=2**63 - 1)
     errors: DecodeErrors = setting(
@@ -201,6 +207,9 @@ class PrepareConfig:
     )
     workers: int = setting(1, "Threads that tokenize.", min=1, max=1024)
     force: bool = setting(False, "Replace the dataset that is there.")
+    show: int = setting(
+        0, "Show so many examples whole, with what is learned of them marked.", min=0, max=1000
+    )
 
     def __post_init__(self) -> None:
         """Check the ranges and the format."""

@@ -57,7 +57,7 @@ class Checkpoint:
     chat_format: dict[str, str] | None = None
     """The tags of a dialogue model; None where the model continues text."""
     data: dict[str, Any] = field(default_factory=dict)
-    """The dataset's ``folder`` and ``fingerprint``."""
+    """The dataset's ``folder`` and ``fingerprint``, and what the loss counts: ``loss_on``."""
     train_config: dict[str, Any] = field(default_factory=dict)
     step: int = 0
     val_loss: float | None = None

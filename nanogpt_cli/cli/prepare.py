@@ -15,6 +15,8 @@ from nanogpt_cli.text import byte_size, printable, shell_word
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
+    from nanogpt_cli.data.show import Segment
+
 
 @with_settings(preparation=PrepareConfig)
 def prepare(
@@ -41,17 +43,34 @@ def prepare(
         ui.note(text)
     for name, value in (
         ("kind", _kind(result)),
-        ("training", f"{result.train_tokens:,} tokens"),
+        ("training", _training(result)),
         ("validation", f"{result.val_tokens:,} tokens"),
         ("vocabulary", f"{result.vocab_size:,} ({result.tokenizer})"),
         ("source", f"{byte_size(result.bytes)} in {result.seconds:.1f} s"),
         ("dataset", printable(result.out)),
-        *(("example", _cut(printable(text))) for text in result.examples),
+        *(("example", _cut(printable(text))) for text in result.examples if not options.show),
     ):
         ui.say(f"{name:>10}  {value}")
+    for document in result.rendered:
+        _show(document)
     ui.say(f"next: nanogpt train --data-dir {shell_word(result.out)}")
     if as_json:
         print_json(result.to_dict())
+
+
+def _training(result: PrepareResult) -> str:
+    """Say how much there is to train on."""
+    if result.loss_on == "all":
+        return f"{result.train_tokens:,} tokens"
+    return f"{result.train_tokens:,} tokens; the loss is on the replies, {result.trained_tokens:,}"
+
+
+def _show(document: "list[Segment]") -> None:
+    """Print a document; what is learned of it is labelled, and green where there are colours."""
+    ui.say()
+    for segment in document:
+        label, style = ("learned", "green") if segment.trained else ("read", "dim")
+        ui.say(f"{label:>10}  {printable(segment.text)}", style)
 
 
 def _kind(result: PrepareResult) -> str:

@@ -33,6 +33,7 @@ def describe(run: Run, device: torch.device) -> dict[str, Any]:
         "tokenizer": run.dataset.tokenizer.name,
         "vocab_size": run.model_config.vocab_size,
         "train_tokens": len(run.dataset.train),
+        "trained_tokens": run.dataset.trained_tokens,
         "parameters": model.parameter_count(),
         "tokens_per_step": tokens_per_step(run.model_config, config),
         "steps": None if config.time else config.max_iters,
@@ -87,7 +88,8 @@ def _show_plan(run: Run, facts: dict[str, Any]) -> None:
     budget = duration(config.time) if config.time else counted(config.max_iters, "step")
     rows = {
         "run": f"{facts['out_dir']} on {facts['device']} in {facts['dtype']}",
-        "data": f"{facts['data']}, {facts['train_tokens']:,} tokens of {facts['tokenizer']}",
+        "data": f"{facts['data']}, {facts['train_tokens']:,} tokens of {facts['tokenizer']}"
+        + (f"; loss on replies, {facts['trained_tokens']:,}" if run.dataset.train_mask else ""),
         "model": f"{facts['parameters'] / 1e6:.2f} M parameters, "
         f"{counted(shape.n_layer, 'layer')}, {counted(shape.n_head, 'head')}, "
         f"{shape.n_embd} wide, block {shape.block_size}, {shape.arch}, "

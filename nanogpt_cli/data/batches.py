@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from nanogpt_cli.data.mask import LossMask
 from nanogpt_cli.data.store import Tokens
 from nanogpt_cli.errors import DataError
 
@@ -21,15 +22,32 @@ def windows(tokens: Tokens, starts: npt.NDArray[np.int64], block_size: int) -> t
     return torch.from_numpy(tokens[starts[:, None] + np.arange(block_size + 1)].astype(np.int64))
 
 
+def counted_targets(mask: LossMask, starts: npt.NDArray[np.int64], block_size: int) -> torch.Tensor:
+    """Return whether the loss counts each target (B, T) of the windows at ``starts`` (B,)."""
+    return torch.from_numpy(mask.at(starts[:, None] + np.arange(1, block_size + 1)))
+
+
 def training_batch(
-    tokens: Tokens, *, seed: int, index: int, batch_size: int, block_size: int
+    tokens: Tokens,
+    *,
+    seed: int,
+    index: int,
+    batch_size: int,
+    block_size: int,
+    mask: LossMask | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return inputs and targets (B, T), int64, of the micro-batch number ``index``."""
+    """Return inputs and targets (B, T), int64, of the micro-batch number ``index``.
+
+    A target that ``mask`` does not count is -1.
+    """
     starts = training_starts(
         tokens, seed=seed, index=index, batch_size=batch_size, block_size=block_size
     )
     ids = windows(tokens, starts, block_size)
-    return ids[:, :-1], ids[:, 1:]
+    inputs, targets = ids[:, :-1], ids[:, 1:]
+    if mask is not None:
+        targets = targets.masked_fill(~counted_targets(mask, starts, block_size), -1)
+    return inputs, targets
 
 
 def training_starts(

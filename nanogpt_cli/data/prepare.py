@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from nanogpt_cli.config import PrepareConfig
 from nanogpt_cli.data.formats.base import Piece, Report
@@ -20,6 +20,7 @@ from nanogpt_cli.data.sources import Source, find_sources, read_pieces
 from nanogpt_cli.data.split import Scan, Split, plan_split, split, training_sample
 from nanogpt_cli.data.summary import (
     check_lengths,
+    choose_loss_on,
     conversation_notes,
     examples,
     size_notes,
@@ -34,6 +35,9 @@ from nanogpt_cli.text import byte_size
 from nanogpt_cli.tokenizer.base import END_OF_TEXT, Tokenizer, TokenizerKind
 from nanogpt_cli.tokenizer.choice import AUTO, suited_tokenizer
 from nanogpt_cli.tokenizer.load import find_kind, named_tokenizer
+
+if TYPE_CHECKING:
+    from nanogpt_cli.data.show import Segment
 
 
 @dataclass(frozen=True)
@@ -61,9 +65,15 @@ class PrepareResult:
     kind: Literal["text", "dialogue"]
     conversations: int
     turns: int
+    loss_on: Literal["replies", "all"]
+    """What the loss counts: the bot's turns, or everything."""
+    trained_tokens: int
+    """Those of the training tokens that the loss counts."""
     examples: list[str]
     """The beginnings of two documents, as the model will see them."""
     notes: list[str]
+    rendered: list[list["Segment"]] = field(default_factory=list)
+    """As many documents as ``show`` asked for, cut where what the loss counts begins and ends."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the keys of the JSON contract."""
@@ -148,7 +158,7 @@ def prepare(
             out = DATASETS / _name(options, given.sources)
             check_free(out, options.force)
         tokenizer, scan = _tokenizer(given)
-        parts, shown = _write_dataset(out, given, tokenizer, scan)
+        parts, loss_on, shown = _write_dataset(out, given, tokenizer, scan)
     train, val = parts["train"], parts["val"]
     return PrepareResult(
         out=out,
@@ -162,6 +172,8 @@ def prepare(
         kind="dialogue" if scan.turns else "text",
         conversations=scan.conversations,
         turns=scan.turns,
+        loss_on=loss_on,
+        trained_tokens=train.reply_tokens if loss_on == "replies" else train.tokens,
         examples=shown,
         notes=[
             *given.notes,
@@ -170,7 +182,18 @@ def prepare(
             *split_notes(train, val, scan, options.val_fraction),
             *size_notes(tokenizer, train),
         ],
+        rendered=_rendered(out, options.show),
     )
+
+
+def _rendered(out: Path, count: int) -> list[list["Segment"]]:
+    """Return documents of the dataset as the model will read them."""
+    if not count:
+        return []
+    from nanogpt_cli.data.show import rendered  # which, like training, opens the dataset
+    from nanogpt_cli.data.store import open_dataset
+
+    return rendered(open_dataset(out), count)
 
 
 def _name(options: PrepareOptions, sources: list[Source]) -> str:
@@ -232,8 +255,11 @@ def _special(scan: Scan) -> list[str]:
 
 def _write_dataset(
     out: Path, given: _Input, tokenizer: Tokenizer, scan: Scan
-) -> tuple[dict[Split, Part], list[str]]:
-    """Build the whole dataset in a temporary folder, then publish it; return also examples."""
+) -> tuple[dict[Split, Part], Literal["replies", "all"], list[str]]:
+    """Build the whole dataset in a temporary folder, then publish it.
+
+    Return also what the loss counts, and examples.
+    """
     options = given.options
     with machine_errors(out), temporary_folder(out) as folder:
         parts = write_tokens(
@@ -241,9 +267,11 @@ def _write_dataset(
             given.split("tokenizing", scan),
             tokenizer,
             separated=scan.separated,
+            masked=scan.turns > 0,
             workers=options.workers,
         )
         check_lengths(parts, given.label)
+        loss_on = choose_loss_on(options.loss_on, parts, given.label)
         meta = {
             "format": "nanogpt-dataset",
             "version": 1,
@@ -253,6 +281,7 @@ def _write_dataset(
             "vocab_size": tokenizer.vocab_size,
             "train": parts["train"].to_dict(),
             "val": parts["val"].to_dict(),
+            "loss_on": loss_on,
             "seed": options.seed,
             "val_fraction": options.val_fraction,
             "documents": scan.documents,
@@ -262,4 +291,4 @@ def _write_dataset(
         write_durably(folder / "meta.json", json.dumps(meta).encode())
         shown = examples(folder / "train.bin", tokenizer)
         publish(folder, out, options.force)
-    return parts, shown
+    return parts, loss_on, shown

@@ -16,8 +16,9 @@ from nanogpt_cli.errors import UsageError
 from nanogpt_cli.files import TEMPORARY, machine_errors, open_regular, sync_folder, unfinished
 from nanogpt_cli.runs import COMMITTED, LOCK, has_committed
 
-_WRITTEN = ("train.bin", "val.bin", "meta.json")
-_DATASET_FILES = (*_WRITTEN, "meta.pkl")
+_ALWAYS = ("train.bin", "val.bin", "meta.json")
+_SOMETIMES = ("train.mask", "val.mask")
+_DATASET_FILES = (*_ALWAYS, *_SOMETIMES, "meta.pkl")
 
 _PATIENCE = 10.0
 """Seconds for which a finished dataset waits until another process is done with its folder."""
@@ -34,7 +35,7 @@ def temporary_folder(out: Path) -> Iterator[Path]:
     base.mkdir(parents=True, exist_ok=True)
     with unfinished(base / (out.name or "dataset")) as temporary:
         temporary.mkdir()
-        for name in _WRITTEN:
+        for name in _ALWAYS:
             if (out / name).is_file():
                 (temporary / name).touch()
                 with suppress(OSError):  # the file system has no modes
@@ -147,7 +148,11 @@ def _finish_publish(out: Path) -> None:
     committed = out / COMMITTED
     if not has_committed(out):
         return
-    for name in _WRITTEN:
+    if os.path.lexists(committed / _ALWAYS[0]):  # nothing was moved yet
+        for name in _SOMETIMES:
+            if not os.path.lexists(committed / name):
+                (out / name).unlink(missing_ok=True)
+    for name in (*_ALWAYS, *_SOMETIMES):
         with suppress(FileNotFoundError):  # moved before
             (committed / name).replace(out / name)
     (out / "meta.pkl").unlink(missing_ok=True)

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nanogpt_cli import plainpickle
+from nanogpt_cli.data.mask import LossMask, mask_bytes
 from nanogpt_cli.dialogue import ChatFormat
 from nanogpt_cli.errors import DataError
 from nanogpt_cli.files import open_regular
@@ -39,6 +40,14 @@ class Dataset:
     """Hash of both files, by which changed data is recognised."""
     notes: tuple[str, ...] = ()
     """What had to be assumed, for the user to read."""
+    train_mask: LossMask | None = None
+    """Which of the training tokens the loss counts; None where it counts all."""
+    val_mask: LossMask | None = None
+
+    @property
+    def trained_tokens(self) -> int:
+        """How many of the training tokens the loss counts."""
+        return len(self.train) if self.train_mask is None else self.train_mask.count()
 
 
 def open_dataset(folder: Path) -> Dataset:
@@ -76,6 +85,8 @@ class _Meta:
     dtype: str
     stated: dict[str, dict[str, Any]]
     """What meta.json says of each split."""
+    loss_on: str = "all"
+    """What the loss counts: replies or all."""
     notes: tuple[str, ...] = ()
 
 
@@ -89,12 +100,20 @@ def _open(folder: Path) -> Dataset:
     paths = {split: dataset_file(folder, f"{split}.bin") for split in ("train", "val")}
     train, val = (_map_tokens(path, meta.dtype) for path in paths.values())
     hashes = hashlib.sha256()
+    masks: dict[str, LossMask] = {}
     for split, tokens in (("train", train), ("val", val)):
-        _check_tokens(paths[split], tokens, meta, meta.stated.get(split, {}))
-        claimed = str(meta.stated.get(split, {}).get("sha256"))
+        stated = meta.stated.get(split, {})
+        _check_tokens(paths[split], tokens, meta, stated)
+        claimed = str(stated.get("sha256"))
         hashes.update(claimed.encode(errors="backslashreplace"))  # meta.json is untrusted
         hashes.update(_sample_hash(tokens))  # the file may have changed since meta.json was written
         hashes.update(str(len(tokens)).encode())
+        if meta.loss_on == "replies":
+            path = dataset_file(folder, f"{split}.mask")
+            bits = _map_mask(path, len(tokens))
+            masks[split] = LossMask(bits, len(tokens))
+            _check_mask(path, masks[split], stated)
+            hashes.update(_sample_hash(bits))
     return Dataset(
         folder,
         train,
@@ -104,6 +123,8 @@ def _open(folder: Path) -> Dataset:
         meta.vocab_size,
         hashes.hexdigest(),
         meta.notes,
+        masks.get("train"),
+        masks.get("val"),
     )
 
 
@@ -118,8 +139,11 @@ def _own_meta(meta: dict[str, Any], folder: Path) -> _Meta:
     dtype = meta.get("dtype", "uint16")
     if dtype not in ("uint16", "uint32"):
         raise DataError(f"{path}: its dtype is neither uint16 nor uint32", _again(folder))
+    loss_on = meta.get("loss_on", "all")
+    if loss_on not in ("all", "replies"):
+        raise DataError(f"{path}: its loss_on is neither all nor replies", _again(folder))
     stated = {split: meta.get(split, {}) for split in ("train", "val")}
-    return _Meta(tokenizer, chat, tokenizer.vocab_size, dtype, stated)
+    return _Meta(tokenizer, chat, tokenizer.vocab_size, dtype, stated, loss_on)
 
 
 def _nanogpt_meta(folder: Path) -> _Meta:
@@ -127,7 +151,7 @@ def _nanogpt_meta(folder: Path) -> _Meta:
     tokenizer = nanogpt_tokenizer(folder)
     vocab_size = tokenizer.vocab_size if tokenizer.name == "char" else 50304
     note = f"{folder} has no meta.json: read as nanoGPT's, tokenizer {tokenizer.name}"
-    return _Meta(tokenizer, None, vocab_size, "uint16", {}, (note,))
+    return _Meta(tokenizer, None, vocab_size, "uint16", {}, notes=(note,))
 
 
 def _again(folder: Path) -> str:
@@ -197,8 +221,8 @@ def nanogpt_tokenizer(folder: Path) -> Tokenizer:
     return from_dict({"kind": "char", "characters": characters, "special_tokens": {}})
 
 
-def _map_tokens(path: Path, dtype: str) -> Tokens:
-    """Map a .bin file, after checking its size."""
+def _size_of(path: Path) -> int:
+    """Return the bytes of a file that must be there. Raises DataError where there are none."""
     try:
         with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
@@ -206,9 +230,37 @@ def _map_tokens(path: Path, dtype: str) -> Tokens:
         raise DataError(f"{path} is missing", _again(path.parent)) from error
     except OSError as error:
         raise _unreadable(path, error) from error
-    width = np.dtype(dtype).itemsize
     if size == 0:
         raise DataError(f"{path} is empty", _again(path.parent))
+    return size
+
+
+def _map_mask(path: Path, tokens: int) -> npt.NDArray[np.uint8]:
+    """Map a .mask file, after checking its size."""
+    size, expected = _size_of(path), mask_bytes(tokens)
+    if size != expected:
+        raise DataError(
+            f"{path} has {size} bytes, but the mask of {tokens} tokens has {expected}",
+            _again(path.parent),
+        )
+    return np.memmap(path, dtype=np.uint8, mode="r")
+
+
+def _check_mask(path: Path, mask: LossMask, stated: dict[str, Any]) -> None:
+    """Check that a mask counts as many tokens as meta.json says, and at least one."""
+    count = mask.count() if mask.ends_in_zeros() else -1
+    if count != stated.get("reply_tokens", count) or count < 0:
+        raise DataError(
+            f"{path} is not the mask that meta.json describes: it was changed", _again(path.parent)
+        )
+    if not count:
+        raise DataError(f"{path} counts no token: there is nothing to learn", _again(path.parent))
+
+
+def _map_tokens(path: Path, dtype: str) -> Tokens:
+    """Map a .bin file, after checking its size."""
+    size = _size_of(path)
+    width = np.dtype(dtype).itemsize
     if size % width:
         raise DataError(
             f"{path} has {size} bytes, which is not a multiple of {width}", _again(path.parent)
@@ -233,7 +285,7 @@ def _check_tokens(path: Path, tokens: Tokens, meta: _Meta, stated: dict[str, Any
         )
 
 
-def _sample_hash(tokens: Tokens) -> bytes:
+def _sample_hash(tokens: Tokens | npt.NDArray[np.uint8]) -> bytes:
     """Hash 64 stretches spread over a file, which is fast however large it is."""
     digest = hashlib.sha256()
     for start in np.linspace(0, max(0, len(tokens) - 4096), 64).astype(int):

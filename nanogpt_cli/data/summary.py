@@ -5,12 +5,14 @@ This module knows neither what was asked for nor where anything is shown.
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Literal
 
+from nanogpt_cli.config import LossOn
 from nanogpt_cli.data.split import FEWEST, Scan, Split, plan_split, too_little
 from nanogpt_cli.data.write import Part, token_dtype
 from nanogpt_cli.dialogue import ChatFormat
 from nanogpt_cli.errors import DataError
-from nanogpt_cli.text import byte_size
+from nanogpt_cli.text import byte_size, counted
 from nanogpt_cli.tokenizer.base import END_OF_TEXT, Tokenizer
 from nanogpt_cli.tokenizer.choice import suited_tokenizer
 
@@ -61,6 +63,26 @@ def check_lengths(parts: Mapping[Split, Part], label: str) -> None:
         raise DataError(
             f"{label}: {problem}", f"{share}give more text, at least some thousand words"
         )
+
+
+def choose_loss_on(
+    asked: LossOn, parts: Mapping[Split, Part], label: str
+) -> Literal["replies", "all"]:
+    """Return what the loss counts: by default replies, where there are enough of them.
+
+    Raises DataError where replies are asked for and there are too few.
+    """
+    train, val = parts["train"], parts["val"]
+    enough = train.mask is not None and not too_little(train.reply_tokens, val.reply_tokens)
+    if asked == "auto":
+        return "replies" if enough else "all"
+    if asked == "replies" and not enough:
+        found = train.reply_tokens + val.reply_tokens if train.mask else 0
+        raise DataError(
+            f"{label} has {counted(found, 'token')} of replies, too few to learn from",
+            "train on everything: --loss-on all",
+        )
+    return asked
 
 
 def conversation_notes(scan: Scan) -> Iterator[str]:

@@ -7,25 +7,34 @@ belongs to which split nor where the files are published.
 import hashlib
 import os
 import re
+import shutil
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from nanogpt_cli.data.formats.base import Piece
 from nanogpt_cli.data.sources import find_sources, read_pieces
 from nanogpt_cli.data.split import Scan, Split
-from nanogpt_cli.dialogue import ChatFormat, Turn, encode_turn, tags_are_special
+from nanogpt_cli.dialogue import (
+    ChatFormat,
+    Turn,
+    encode_turn,
+    tags_are_special,
+    uncounted_ids,
+)
 from nanogpt_cli.errors import DataError
 from nanogpt_cli.tokenizer.base import END_OF_TEXT, Tokenizer
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
+
+    from nanogpt_cli.data.mask import MaskWriter
 
 BATCH = 2**20
 """Characters that are encoded at a time."""
@@ -42,15 +51,26 @@ class Part:
     documents: int = 0
     bytes: int = 0
     sha256: Any = field(default_factory=hashlib.sha256)
+    mask: "MaskWriter | None" = None
+    """Has written which tokens are replies, in a dialogue."""
+
+    @property
+    def reply_tokens(self) -> int:
+        """The tokens of replies, and of plain text beside them; all where there is no mask."""
+        return self.mask.counted if self.mask else self.tokens
 
     def to_dict(self) -> dict[str, Any]:
         """Return the entry in meta.json."""
-        return {
+        described = {
             "tokens": self.tokens,
             "documents": self.documents,
             "bytes": self.bytes,
             "sha256": self.sha256.hexdigest(),
         }
+        if self.mask:
+            described["reply_tokens"] = self.mask.counted
+            described["mask_sha256"] = self.mask.sha256.hexdigest()
+        return described
 
 
 @dataclass(frozen=True)
@@ -61,6 +81,8 @@ class _Encoded:
     ids: "npt.NDArray[np.uint16] | npt.NDArray[np.uint32]"
     documents: int
     bytes: int
+    counted: "npt.NDArray[np.bool_] | None"
+    """Which of them are replies (N,), where that is asked for."""
 
 
 def write_tokens(
@@ -69,20 +91,23 @@ def write_tokens(
     tokenizer: Tokenizer,
     *,
     separated: bool,
+    masked: bool = False,
     workers: int = 1,
     batch: int = BATCH,
 ) -> dict[Split, Part]:
     """Encode pieces, ``batch`` characters at a time, and write train.bin and val.bin in order.
 
-    ``separated`` puts ``<|endoftext|>`` after each document, and ``workers`` threads encode. The
-    files have reached the disk when this returns. Raises OSError where they cannot be written.
+    ``separated`` puts ``<|endoftext|>`` after each document, ``masked`` writes train.mask and
+    val.mask too, and ``workers`` threads encode. The files have reached the disk when this returns.
+    Raises OSError where they cannot be written.
     """
-    encode = _encoder(tokenizer, separated)
+    encode = _encoder(tokenizer, separated, masked)
     parts: dict[Split, Part] = {"train": Part(), "val": Part()}
     with ExitStack() as stack:
         files = {
             split: stack.enter_context((folder / f"{split}.bin").open("wb")) for split in parts
         }
+        masks = [_open_mask(folder, split, parts[split], stack) for split in parts if masked]
         pool = stack.enter_context(ThreadPoolExecutor(workers))
         jobs = (pool.submit(encode, *job) for job in _batches(pieces, batch))
         for encoded in _in_order(jobs, ahead=workers + 1):
@@ -92,13 +117,32 @@ def write_tokens(
             part.tokens += len(encoded.ids)
             part.documents += encoded.documents
             part.bytes += encoded.bytes
-        for file in files.values():
+            if part.mask and encoded.counted is not None:
+                part.mask.add(encoded.counted)
+        for part in parts.values():
+            if part.mask:
+                part.mask.finish()
+        for file in (*files.values(), *masks):
             file.flush()
             os.fsync(file.fileno())
     return parts
 
 
-def _encoder(tokenizer: Tokenizer, separated: bool) -> Callable[[Split, list[Piece]], _Encoded]:
+def _open_mask(folder: Path, split: Split, part: Part, stack: ExitStack) -> IO[bytes]:
+    """Open the mask of a part, which will write it."""
+    from nanogpt_cli.data.mask import MaskWriter
+
+    path = folder / f"{split}.mask"
+    file = stack.enter_context(path.open("wb"))
+    with suppress(OSError):  # the file system has no modes
+        shutil.copymode(path.with_suffix(".bin"), path)
+    part.mask = MaskWriter(file)
+    return file
+
+
+def _encoder(
+    tokenizer: Tokenizer, separated: bool, masked: bool
+) -> Callable[[Split, list[Piece]], _Encoded]:
     """Return the function that turns a batch of pieces into an array of ids."""
     import numpy as np
 
@@ -106,10 +150,12 @@ def _encoder(tokenizer: Tokenizer, separated: bool) -> Callable[[Split, list[Pie
     end = [tokenizer.special_tokens[END_OF_TEXT]] if separated else []
 
     def encode(split: Split, batch: list[Piece]) -> _Encoded:
-        ids = _encode(batch, tokenizer, chat, end)
+        counted = bytearray() if masked else None
+        ids = _encode(batch, tokenizer, chat, end, counted)
         texts = (p.text if isinstance(p, Turn) else p or "" for p in batch)
         size = sum(len(text.encode()) for text in texts)
-        return _Encoded(split, np.array(ids, dtype), batch.count(None), size)
+        mask = None if counted is None else np.frombuffer(counted, np.bool_)
+        return _Encoded(split, np.array(ids, dtype), batch.count(None), size, mask)
 
     return encode
 
@@ -122,12 +168,16 @@ def token_dtype(tokenizer: Tokenizer) -> "np.dtype[Any]":
 
 
 def encode_file(
-    name: str, tokenizer: Tokenizer, chat: ChatFormat | None = None
+    name: str,
+    tokenizer: Tokenizer,
+    chat: ChatFormat | None = None,
+    counted: bytearray | None = None,
 ) -> tuple[list[int], list[str]]:
     """Return a file's ids as ``prepare`` would write them, and the characters that have none.
 
-    Where the tags are not special tokens, as in the earlier project's models, tagged text is read
-    as plain text. Raises DataError for a file that cannot be used.
+    ``counted`` gets a byte for each id: 1 in replies and in plain text with its end, else 0. Where
+    the tags are not special tokens, as in the earlier project's models, tagged text is read as
+    plain text. Raises DataError for a file that cannot be used.
     """
     chat = chat or ChatFormat()
     special = tags_are_special(tokenizer, chat)
@@ -145,22 +195,34 @@ def encode_file(
         )
     end = tokenizer.special_tokens.get(END_OF_TEXT) if scan.separated else None
     recut = (piece for _, piece in _recut(("val", piece) for piece in pieces))
-    ids = _encode(recut, tokenizer, chat, [] if end is None else [end])
+    ids = _encode(recut, tokenizer, chat, [] if end is None else [end], counted)
     return ids, tokenizer.unknown("".join(sorted(scan.alphabet or ())))
 
 
 def _encode(
-    pieces: Iterable[Piece], tokenizer: Tokenizer, chat: ChatFormat, end: list[int]
+    pieces: Iterable[Piece],
+    tokenizer: Tokenizer,
+    chat: ChatFormat,
+    end: list[int],
+    counted: bytearray | None = None,
 ) -> list[int]:
-    """Return the ids of pieces; ``end`` goes after each document."""
+    """Return the ids of pieces; ``end`` goes after each document.
+
+    ``counted`` gets a byte for each id: 1 in replies and in plain text with its end, else 0.
+    """
     ids: list[int] = []
+    in_text = False
     for piece in pieces:
         if piece is None:
-            ids += end
+            new, uncounted = end, 0 if in_text else len(end)
         elif isinstance(piece, str):
-            ids += tokenizer.encode(piece)
+            new, uncounted, in_text = tokenizer.encode(piece), 0, True
         else:
-            ids += encode_turn(piece, tokenizer, chat)
+            new, in_text = encode_turn(piece, tokenizer, chat), False
+            uncounted = uncounted_ids(piece, new)
+        ids += new
+        if counted is not None:
+            counted += bytes(uncounted) + b"\1" * (len(new) - uncounted)
     return ids
 
 
@@ -196,15 +258,18 @@ def _recut(pieces: Iterable[tuple[Split, Piece]]) -> Iterator[tuple[Split, Piece
 def _batches(
     pieces: Iterable[tuple[Split, Piece]], size: int
 ) -> Iterator[tuple[Split, list[Piece]]]:
-    """Gather about ``size`` characters of one split at a time, text cut where it may be."""
+    """Gather about ``size`` characters of one split at a time, text cut where it may be.
+
+    A document's end is in the batch of what it ends.
+    """
     batches: dict[Split, list[Piece]] = {"train": [], "val": []}
     sizes = dict.fromkeys(batches, 0)
     for split, piece in _recut(pieces):
-        batches[split].append(piece)
-        sizes[split] += 16 + len(piece.text if isinstance(piece, Turn) else piece or "")
-        if sizes[split] >= size:
+        if piece is not None and sizes[split] >= size:
             yield split, batches[split]
             batches[split], sizes[split] = [], 0
+        batches[split].append(piece)
+        sizes[split] += 16 + len(piece.text if isinstance(piece, Turn) else piece or "")
     yield from batches.items()
 
 

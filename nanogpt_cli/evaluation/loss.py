@@ -15,8 +15,9 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional as F
 
-from nanogpt_cli.data.batches import evaluation_starts
+from nanogpt_cli.data.batches import counted_targets, evaluation_starts
 from nanogpt_cli.data.batches import windows as cut_windows
+from nanogpt_cli.data.mask import LossMask
 from nanogpt_cli.data.store import Tokens
 from nanogpt_cli.errors import DataError
 from nanogpt_cli.model.gpt import GPT
@@ -36,9 +37,9 @@ class Loss:
     """The negative log-likelihood of some text under a model."""
 
     nats: float
-    """Summed over all predicted tokens."""
+    """Summed over all tokens that count."""
     tokens: int
-    """How many tokens were predicted."""
+    """How many tokens count; without a mask all that were predicted."""
     text_bytes: int
     """UTF-8 bytes of those tokens; special tokens have none, though their loss counts."""
 
@@ -52,7 +53,7 @@ class Loss:
 
     @property
     def per_token(self) -> float:
-        """Mean loss in nats per token; nan where no token was predicted."""
+        """Mean loss in nats per token; nan where no token counts."""
         return self.nats / self.tokens if self.tokens else math.nan
 
     @property
@@ -86,16 +87,24 @@ def window_length(tokens: Tokens, block_size: int) -> int:
     return min(block_size, len(tokens) - 1)
 
 
-def evaluation_windows(tokens: Tokens, block_size: int, token_budget: int | None = None) -> Starts:
+def evaluation_windows(
+    tokens: Tokens,
+    block_size: int,
+    token_budget: int | None = None,
+    mask: LossMask | None = None,
+) -> Starts:
     """Return where the adjacent windows of an evaluation start (N,), always the same ones.
 
     Without a budget these are all floor((n - 1) / T) windows, in order; with one, as many as
-    predict at most that many tokens, but at least one, spread evenly. Raises DataError for a text
-    of fewer than two tokens.
+    predict at most that many tokens, but at least one, spread evenly. Where ``mask`` counts no
+    token of these, all windows are taken. Raises DataError for a text of fewer than two tokens.
     """
     T = window_length(tokens, block_size)
     limit = None if token_budget is None else max(1, token_budget // T)
-    return evaluation_starts(tokens, T, limit)
+    starts = evaluation_starts(tokens, T, limit)
+    if mask is not None and limit and not counted_targets(mask, starts, T).any():
+        return evaluation_starts(tokens, T)
+    return starts
 
 
 @torch.no_grad()
@@ -104,6 +113,7 @@ def evaluate_loss(
     tokens: Tokens,
     byte_counts: npt.NDArray[np.int64],
     *,
+    mask: LossMask | None = None,
     windows: Starts | int | None = None,
     share: tuple[int, int] = (0, 1),
     advance: Callable[[int], None] = lambda tokens: None,
@@ -111,7 +121,8 @@ def evaluate_loss(
 ) -> Loss:
     """Return the loss over adjacent windows as long as the model's context.
 
-    ``byte_counts`` (V,) are those of ``token_byte_counts``. ``windows`` are their starts (see
+    ``byte_counts`` (V,) are those of ``token_byte_counts``. A token that ``mask`` does not count is
+    read, but no part of the loss. ``windows`` are their starts (see
     ``evaluation_windows``), or at most how many, evenly spread and always the same; None is all.
     ``share`` is (rank, size): the windows of one of ``size`` processes, whose losses add up to that
     of all windows. ``advance`` is called with the number of tokens after each batch, and may raise
@@ -128,13 +139,19 @@ def evaluate_loss(
     loss = Loss(0.0, 0, 0)
     try:
         for first in range(0, len(starts), batch_size):
-            ids = cut_windows(tokens, starts[first : first + batch_size], T)  # B, T + 1
-            text_bytes = int(byte_counts[ids[:, 1:].numpy()].sum())
-            ids = ids.to(device)
-            logits = model(ids[:, :-1]).float()  # B, T, V
-            nats = F.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
-            loss += Loss(nats.cpu().double().sum().item(), nats.numel(), text_bytes)
-            advance(nats.numel())
+            at = starts[first : first + batch_size]  # B
+            ids = cut_windows(tokens, at, T)  # B, T + 1
+            targets = ids[:, 1:].flatten()  # B T
+            if mask is not None:
+                targets = targets.masked_fill(~counted_targets(mask, at, T).flatten(), -1)
+            counted = targets[targets >= 0].numpy()
+            text_bytes = int(byte_counts[counted].sum())
+            logits = model(ids[:, :-1].to(device)).float()  # B, T, V
+            nats = F.cross_entropy(
+                logits.flatten(0, 1), targets.to(device), ignore_index=-1, reduction="none"
+            )
+            loss += Loss(nats.cpu().double().sum().item(), len(counted), text_bytes)
+            advance(targets.numel())
     finally:
         model.train(was_training)
     return loss

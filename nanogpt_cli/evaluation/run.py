@@ -108,7 +108,7 @@ def _evaluate_one(
         advance(Progress(loaded.path, done, total))
 
     advance(Progress(loaded.path, 0, total))
-    loss = ModelScorer(loaded, count).nats(text.tokens)
+    loss = ModelScorer(loaded, count).nats(text.tokens, text.mask)
     return Evaluation(
         checkpoint=loaded.path,
         data=text.source,

@@ -6,10 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from nanogpt_cli.checkpoint.load import LoadedModel
+from nanogpt_cli.data.mask import LossMask
 from nanogpt_cli.data.store import Tokens, open_dataset
 from nanogpt_cli.data.write import encode_file
 from nanogpt_cli.errors import CheckpointError, DataError
 from nanogpt_cli.runs import find_dataset
+
+_REPLIES = "the loss is that of the replies, as in training"
 
 
 @dataclass(frozen=True)
@@ -19,6 +22,8 @@ class EvaluationText:
     source: Path
     """The dataset's folder, or the text file."""
     tokens: Tokens
+    mask: LossMask | None = None
+    """Which tokens the loss counts; None where it counts all."""
     notes: tuple[str, ...] = ()
     """What had to be assumed or left out, for the user to read."""
 
@@ -40,10 +45,16 @@ def evaluation_text(loaded: LoadedModel, data: str | Path | None = None) -> Eval
 
 
 def _file_text(loaded: LoadedModel, file: Path) -> EvaluationText:
-    ids, unknown = encode_file(str(file), loaded.tokenizer, loaded.chat_format)
-    notes = [f"{file}: characters unknown to the model are left out: {unknown[:8]}"]
-    tokens = np.array(ids, dtype=np.uint32)
-    return EvaluationText(file, tokens, tuple(notes if unknown else ()))
+    counted = bytearray()
+    ids, unknown = encode_file(str(file), loaded.tokenizer, loaded.chat_format, counted)
+    notes = []
+    if unknown:
+        notes.append(f"{file}: characters unknown to the model are left out: {unknown[:8]}")
+    mask = None
+    if loaded.about["data"].get("loss_on") == "replies" and 1 in counted and 0 in counted:
+        mask = LossMask.of(np.frombuffer(counted, np.bool_))
+        notes.append(f"{file}: {_REPLIES}")
+    return EvaluationText(file, np.array(ids, dtype=np.uint32), mask, tuple(notes))
 
 
 def _dataset_text(loaded: LoadedModel, data: str | Path | None) -> EvaluationText:
@@ -55,4 +66,5 @@ def _dataset_text(loaded: LoadedModel, data: str | Path | None) -> EvaluationTex
             f"({dataset.tokenizer.name})",
             "name its own data with --data, or a text file",
         )
-    return EvaluationText(dataset.folder, dataset.val, dataset.notes)
+    notes = (f"{dataset.folder}: {_REPLIES}",) if dataset.val_mask else ()
+    return EvaluationText(dataset.folder, dataset.val, dataset.val_mask, (*dataset.notes, *notes))

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from nanogpt_cli.config import ModelConfig, TrainConfig
 from nanogpt_cli.data.batches import training_batch, training_starts
+from nanogpt_cli.data.mask import LossMask
 from nanogpt_cli.data.store import Tokens
 from nanogpt_cli.training.parallel import Parallel
 
@@ -19,18 +20,27 @@ class Batches:
     """
 
     def __init__(
-        self, tokens: Tokens, model_config: ModelConfig, config: TrainConfig, parallel: Parallel
+        self,
+        tokens: Tokens,
+        model_config: ModelConfig,
+        config: TrainConfig,
+        parallel: Parallel,
+        mask: LossMask | None = None,
     ) -> None:
-        self.tokens, self.config, self.parallel = tokens, config, parallel
+        self.tokens, self.mask, self.config, self.parallel = tokens, mask, config, parallel
         self.block_size = model_config.block_size
         self.targets = config.batch_size * config.gradient_accumulation_steps * self.block_size
         """Target positions of a step, in all processes together."""
 
     def of(self, step: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield inputs and targets (B, T) of this process's micro-batches of ``step``."""
+        """Yield inputs and targets (B, T) of this process's micro-batches of ``step``.
+
+        A target that the mask does not count is -1.
+        """
         device = self.parallel.device
         for micro in self.parallel.micro_steps(self.config.gradient_accumulation_steps):
-            inputs, targets = training_batch(self.tokens, **self._place(step, micro))
+            place = self._place(step, micro)
+            inputs, targets = training_batch(self.tokens, mask=self.mask, **place)
             if device.type == "cuda":
                 inputs, targets = inputs.pin_memory(), targets.pin_memory()
             yield inputs.to(device, non_blocking=True), targets.to(device, non_blocking=True)

@@ -156,7 +156,7 @@ def timed_steps(
     sequences = max(1, min(config.batch_size, int(_TRIAL_FLOPS / per_sequence)))
     trial = replace(config, batch_size=sequences, gradient_accumulation_steps=1)
 
-    batches = Batches(dataset.train, model_config, trial, Parallel(device))
+    batches = Batches(dataset.train, model_config, trial, Parallel(device), dataset.train_mask)
     forward: nn.Module = model
     if compiles(config.compile, device):
         inputs, _ = next(batches.of(0))

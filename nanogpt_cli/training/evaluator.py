@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import astuple, dataclass
 
 from nanogpt_cli.config import ModelConfig, SampleConfig, TrainConfig, tokens_per_step
+from nanogpt_cli.data.mask import LossMask
 from nanogpt_cli.data.store import Dataset, Tokens
 from nanogpt_cli.dialogue import stops
 from nanogpt_cli.evaluation.loss import (
@@ -89,12 +90,17 @@ class Evaluator:
         run evaluates in its place. Raises DivergedError for a loss that is not finite.
         """
         block_size = self.model_config.block_size
-        val_windows = evaluation_windows(self.dataset.val, block_size, self._budget)
+        val_windows = evaluation_windows(
+            self.dataset.val, block_size, self._budget, self.dataset.val_mask
+        )
         budget = self._budget or len(val_windows) * block_size
-        train_windows = evaluation_windows(self.dataset.train, block_size, budget)
+        train_windows = evaluation_windows(
+            self.dataset.train, block_size, budget, self.dataset.train_mask
+        )
+        data = self.dataset
         val, train = self._together(
-            self._share(state, self.dataset.val, val_windows),
-            self._share(state, self.dataset.train, train_windows),
+            self._share(state, data.val, data.val_mask, val_windows),
+            self._share(state, data.train, data.train_mask, train_windows),
         )
         self.guard.check_evaluation(state, val)
         sample = None
@@ -131,7 +137,9 @@ class Evaluator:
         total = self.parallel.sum(sums).tolist()
         return [Loss(nats, round(tokens), round(size)) for nats, tokens, size in total]
 
-    def _share(self, state: TrainState, tokens: Tokens, windows: Starts) -> Loss:
+    def _share(
+        self, state: TrainState, tokens: Tokens, mask: LossMask | None, windows: Starts
+    ) -> Loss:
         """Measure this process's share of the windows in float32, as `nanogpt eval` does."""
 
         def advance(count: int) -> None:
@@ -143,6 +151,7 @@ class Evaluator:
             state.model,
             tokens,
             self._byte_counts,
+            mask=mask,
             windows=windows,
             share=(self.parallel.rank, self.parallel.size),
             advance=advance,

@@ -140,7 +140,11 @@ class RunKeeper(Keeper):
             model=state.model.state_dict(),
             tokenizer=dataset.tokenizer.to_dict(),
             chat_format=dataset.chat_format.to_dict() if dataset.chat_format else None,
-            data={"folder": str(dataset.folder), "fingerprint": dataset.fingerprint},
+            data={
+                "folder": str(dataset.folder),
+                "fingerprint": dataset.fingerprint,
+                "loss_on": "replies" if dataset.train_mask else "all",
+            },
             train_config=asdict(self.batches.config),
             step=state.step,
             val_loss=val_loss,

@@ -67,7 +67,8 @@ class _Training:
         self.machine = describe_machine(parallel, dtype)
         self.state = _make_state(run, parallel, dtype)
         self.signals = StopSignals()
-        self.batches = Batches(run.dataset.train, run.model_config, run.config, parallel)
+        data = run.dataset
+        self.batches = Batches(data.train, run.model_config, run.config, parallel, data.train_mask)
         self.clock = Clock(run.config, parallel, self.signals)
         self.recorder = Recorder()
         notes = _restore(run, self.state, self.machine) if run.resume else []

@@ -81,6 +81,7 @@ class RunRecorder(Recorder):
             "folder": str(run.dataset.folder),
             "fingerprint": run.dataset.fingerprint,
             "train_tokens": len(run.dataset.train),
+            "trained_tokens": run.dataset.trained_tokens,
             "val_tokens": len(run.dataset.val),
             "tokenizer": run.dataset.tokenizer.name,
         }

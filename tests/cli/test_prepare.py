@@ -34,8 +34,11 @@ def test_json_is_all_there_is_on_stdout(capsys: pytest.CaptureFixture[str]) -> N
         "kind": "text",
         "conversations": 0,
         "turns": 0,
+        "loss_on": "all",
+        "trained_tokens": 4240,
         "examples": [TEXT[:300]],
         "notes": [],
+        "rendered": [],
     }
 
 
