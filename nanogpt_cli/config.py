@@ -18,6 +18,9 @@ Optimizer = Literal["adamw", "muon"]
 Schedule = Literal["cosine", "linear", "wsd"]
 DType = Literal["auto", "float32", "bfloat16", "float16"]
 DecodeErrors = Literal["strict", "replace"]
+Exchanges = Literal["conversation", "pair"]
+Repeats = Literal["keep", "drop"]
+How = Literal["hash", "tail"]
 Backend = Literal["auto", "nccl", "gloo"]
 LossOn = Literal["auto", "replies", "all"]
 
@@ -200,6 +203,22 @@ class PrepareConfig:
         "What is learned of dialogues: replies (the bot's turns), all, or auto (replies, where "
         "there are some).",
     )
+    turns: Exchanges = setting(
+        "conversation",
+        "What <|endoftext|> follows: the whole conversation, or each pair of question and answer.",
+    )
+    join: bool = setting(True, "Join turns of one speaker in a row.")
+    with_context: bool = setting(
+        False, "Put what a conversation is about in front of it: <context>."
+    )
+    with_emotion: bool = setting(False, "Put how its human feels in front of it: <emotion>.")
+    repeats: Repeats = setting("keep", "Documents and conversations that occurred: keep or drop.")
+    split: How = setting(
+        "hash",
+        "What is for validation: documents drawn by a hash of their content, or the tail of the "
+        "whole text, as nanoGPT has it.",
+    )
+    val: str = setting("", "A file, folder or glob for validation; all else is to train on.")
     val_fraction: float = setting(0.1, "Part of the text kept for validation.", above=0, below=1)
     seed: int = setting(1337, "Which documents are kept for validation.", min=0, max=2**63 - 1)
     errors: DecodeErrors = setting(

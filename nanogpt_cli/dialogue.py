@@ -3,19 +3,25 @@
     <human>How are you?<endOfText>
     <bot>Well, thank you.<endOfText>
 
-A conversation ends at a blank line. A tag is one special token, except in the earlier project's
-models, which spell tags out. This module knows tokenizers, but neither files nor models.
+A conversation ends at a blank line. It may begin with what it is about and how its human feels,
+in tags of their own, ``<context>`` and ``<emotion>``. A tag is one special token, except in the
+earlier project's models, which spell tags out. This module knows tokenizers, but neither files nor
+models.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
+from itertools import takewhile
 from typing import Literal
 
+from nanogpt_cli.config import Exchanges
 from nanogpt_cli.errors import DataError
 from nanogpt_cli.tokenizer.base import END_OF_TEXT, Tokenizer
 
-Role = Literal["human", "bot"]
+Role = Literal["human", "bot", "context", "emotion"]
+"""Who speaks; context and emotion stand in front of a conversation."""
+
 
 LONGEST_TURN = 2**20
 """Characters after which a turn without an end tag is closed."""
@@ -30,28 +36,46 @@ class ChatFormat:
     human: str = "<human>"
     bot: str = "<bot>"
     end: str = "<endOfText>"
+    context: str = ""
+    """The tag of what a conversation is about; empty where none has it."""
+    emotion: str = ""
+    """The tag of how its human feels; empty where none has it."""
+    turns: Exchanges = "conversation"
+    """What ``<|endoftext|>`` follows: a conversation, or each pair of a question and its answer."""
 
     @property
-    def tags(self) -> tuple[str, str, str]:
-        """The three tags in the order in which they become special tokens."""
-        return self.human, self.bot, self.end
+    def tags(self) -> tuple[str, ...]:
+        """The tags in the order in which they become special tokens."""
+        return tuple(filter(None, (self.human, self.bot, self.end, self.context, self.emotion)))
+
+    def tag(self, role: Role) -> str:
+        """Return the tag that opens a turn."""
+        tag: str = getattr(self, role)
+        return tag
 
     def to_dict(self) -> dict[str, str]:
-        """Return the tags in JSON's types."""
-        return asdict(self)
+        """Return the tags, and what differs from the plain format, in JSON's types."""
+        named = {"human", "bot", "end"}
+        plain = asdict(ChatFormat())
+        return {k: v for k, v in asdict(self).items() if k in named or v != plain[k]}
 
     @classmethod
     def from_dict(cls, content: object) -> "ChatFormat":
         """Rebuild from to_dict's untrusted output. Raises DataError where it is corrupt."""
-        tags = content if isinstance(content, dict) else {}
-        known = {f.name for f in fields(cls)}
-        texts = {tag for tag in tags.values() if isinstance(tag, str) and tag.isprintable() and tag}
-        if set(tags) != known or len(texts) != len(known):
+        given = dict(content) if isinstance(content, dict) else {}
+        turns = given.pop("turns", "conversation")
+        known = {f.name for f in fields(cls)} - {"turns"}
+        named = {name for name in given if name in known}
+        texts = {
+            tag for tag in given.values() if isinstance(tag, str) and tag.isprintable() and tag
+        }
+        whole = {"human", "bot", "end"} <= named and len(texts) == len(named) == len(given)
+        if not whole or turns not in ("conversation", "pair"):
             raise DataError(
                 "the chat format is corrupt: it does not name three tags",
                 "prepare the data again, or use another copy",
             )
-        return cls(**tags)
+        return cls(**given, turns=turns)
 
 
 @dataclass(frozen=True)
@@ -85,13 +109,17 @@ def parse_turns(
     """
     report = report if report is not None else ParseReport()
     pattern = re.compile("(" + "|".join(map(re.escape, chat.tags)) + ")", re.IGNORECASE)
+    opening: dict[str, Role] = {chat.human.lower(): "human", chat.bot.lower(): "bot"}
+    in_front: dict[str, Role] = {
+        chat.context.lower(): "context", chat.emotion.lower(): "emotion"
+    }  # fmt: skip
     role: Role | None = None
     text = ""
-    begun = boundary = False
+    begun = boundary = spoken = False  # spoken: the last turn is not in front of a conversation
     blank = True  # whether the line has had nothing but white space so far
 
     def close() -> Iterator[Turn | None]:
-        nonlocal begun, boundary
+        nonlocal begun, boundary, spoken
         if role is None:
             report.stray += bool(text.strip())
         elif not text.strip():
@@ -99,22 +127,24 @@ def parse_turns(
         else:
             if boundary and begun:
                 yield None
-            begun, boundary = True, False
+            begun, boundary, spoken = True, False, role in opening.values()
             report.turns += 1
             yield Turn(role, text.strip())
 
     for line in _with_whole_tags(lines, chat):
         blank = blank and not line.strip()
         for i, piece in enumerate(pattern.split(line)):
-            if i % 2 == 0:
+            in_text = role in opening.values() and piece.lower() in in_front
+            if i % 2 == 0 or in_text:
                 text += piece
                 continue
+            boundary = boundary or (piece.lower() in in_front and spoken)
             yield from close()
             closing = piece.lower() == chat.end.lower()
             if role is not None and not closing:
                 report.unclosed += 1
                 boundary = boundary or _ENDS_IN_BLANK_LINE.search(text) is not None
-            role = None if closing else "human" if piece.lower() == chat.human.lower() else "bot"
+            role = None if closing else (opening | in_front)[piece.lower()]
             text = ""
         if role is None or len(text) > LONGEST_TURN:
             boundary = boundary or (role is None and line.endswith("\n") and blank)
@@ -150,8 +180,19 @@ def tags_are_special(tokenizer: Tokenizer, chat: ChatFormat) -> bool:
 def encode_turn(turn: Turn, tokenizer: Tokenizer, chat: ChatFormat) -> list[int]:
     """Return the role's tag, the text and the end tag; the tags must be special tokens."""
     special = tokenizer.special_tokens
-    tag = chat.human if turn.role == "human" else chat.bot
-    return [special[tag], *tokenizer.encode(turn.text), special[chat.end]]
+    return [special[chat.tag(turn.role)], *tokenizer.encode(turn.text), special[chat.end]]
+
+
+def encode_ended(turn: Turn, tokenizer: Tokenizer, chat: ChatFormat) -> list[int]:
+    """Return an encoded turn and, after each answer where ``chat.turns`` is pair, its end."""
+    ids = encode_turn(turn, tokenizer, chat)
+    end = tokenizer.special_tokens.get(END_OF_TEXT)
+    return [*ids, end] if end is not None and ends_exchange(turn, chat) else ids
+
+
+def ends_exchange(turn: Turn, chat: ChatFormat) -> bool:
+    """Whether ``<|endoftext|>`` follows a turn, wherever the conversation ends."""
+    return chat.turns == "pair" and turn.role == "bot"
 
 
 def uncounted_ids(turn: Turn, ids: Sequence[int]) -> int:
@@ -178,35 +219,38 @@ def encode_prompt(
     """Return a conversation and the tag that opens the bot's answer, in at most ``budget`` ids.
 
     Drops whole turns, oldest first, so that a human turn comes first; where the last of these
-    alone is too long, its beginning is cropped.
+    alone is too long, its beginning is cropped. What stands in front of a conversation stays as
+    long as there is room for it.
     """
     assert budget > 0
+    front = list(takewhile(lambda turn: turn.role in ("context", "emotion"), turns))
     starts = [i for i, turn in enumerate(turns) if turn.role == "human"] or [len(turns)]
-    for start in starts:
-        ids = _encode(turns[start:], tokenizer, chat)
-        if len(ids) <= budget:
-            return Prompt(ids, start, 0)
+    for kept in [front, []] if front else [[]]:
+        for start in starts:
+            ids = _encode([*kept, *turns[start:]], tokenizer, chat)
+            if len(ids) <= budget:
+                return Prompt(ids, start - len(front), 0)
     special = tokenizer.special_tokens
     first = [special[chat.human]] if chat.human in special else tokenizer.encode(chat.human)
-    kept = max(0, budget - len(first))
+    kept_ids = max(0, budget - len(first))
     cropped = len(ids) - budget
-    return Prompt([*first[: budget - kept], *ids[len(ids) - kept :]], start, cropped)
+    ids = [*first[: budget - kept_ids], *ids[len(ids) - kept_ids :]]
+    return Prompt(ids, start - len(front), cropped)
 
 
 def _encode(turns: Iterable[Turn], tokenizer: Tokenizer, chat: ChatFormat) -> list[int]:
     """Encode turns and, after them, the tag that opens the bot's answer."""
     if tags_are_special(tokenizer, chat):
-        ids = [i for turn in turns for i in encode_turn(turn, tokenizer, chat)]
+        ids = [i for turn in turns for i in encode_ended(turn, tokenizer, chat)]
         return [*ids, tokenizer.special_tokens[chat.bot]]
-    tag = {"human": chat.human, "bot": chat.bot}
-    lines = [f"{tag[turn.role]}{turn.text}{chat.end}" for turn in turns]
+    lines = [f"{chat.tag(turn.role)}{turn.text}{chat.end}" for turn in turns]
     return tokenizer.encode("\n".join([*lines, chat.bot]))
 
 
 def stop_strings(tokenizer: Tokenizer, chat: ChatFormat) -> tuple[str, ...]:
     """Return the tags that end an answer, which a model may also spell out."""
     end_of_text = [END_OF_TEXT] if END_OF_TEXT in tokenizer.special_tokens else []
-    return (chat.end, chat.human, chat.bot, *end_of_text)
+    return (chat.end, *(tag for tag in chat.tags if tag != chat.end), *end_of_text)
 
 
 def stop_ids(tokenizer: Tokenizer, chat: ChatFormat) -> set[int]:

@@ -8,7 +8,8 @@ import typer
 from nanogpt_cli.cli import ui
 from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
 from nanogpt_cli.config import PrepareConfig
-from nanogpt_cli.data.prepare import PrepareOptions, PrepareResult, Progress
+from nanogpt_cli.data.given import Progress
+from nanogpt_cli.data.prepare import PrepareOptions, PrepareResult
 from nanogpt_cli.data.prepare import prepare as prepare_dataset
 from nanogpt_cli.text import byte_size, printable, shell_word
 

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nanogpt_cli.config import PrepareConfig
-from nanogpt_cli.data.formats.base import Piece, Report
+from nanogpt_cli.data.given import Input, Progress
 from nanogpt_cli.data.publish import check_free, publish, temporary_folder, write_durably
-from nanogpt_cli.data.sources import Source, find_sources, read_pieces
-from nanogpt_cli.data.split import Scan, Split, plan_split, split, training_sample
+from nanogpt_cli.data.sources import Source, find_sources
+from nanogpt_cli.data.split import Scan, Split, training_sample
 from nanogpt_cli.data.summary import (
     check_lengths,
     choose_loss_on,
@@ -27,7 +27,6 @@ from nanogpt_cli.data.summary import (
     split_notes,
 )
 from nanogpt_cli.data.write import Part, token_dtype, write_tokens
-from nanogpt_cli.dialogue import ChatFormat
 from nanogpt_cli.errors import DataError
 from nanogpt_cli.files import machine_errors
 from nanogpt_cli.runs import DATASETS
@@ -80,64 +79,6 @@ class PrepareResult:
         return asdict(self) | {"out": str(self.out)}
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How many of ``total`` bytes one of the passes has read."""
-
-    phase: str
-    done: int
-    total: int
-
-
-@dataclass
-class _Input:
-    """The files to read, and what can be said about the whole of them."""
-
-    options: PrepareOptions
-    sources: list[Source]
-    notes: list[str]
-    progress: Callable[[Progress], None]
-    report: Report = field(default_factory=Report)
-
-    def __post_init__(self) -> None:
-        self.size = sum(source.path.stat().st_size for source in self.sources)
-        self.names = [source.name for source in self.sources]
-
-    @property
-    def label(self) -> str:
-        """How errors name the input."""
-        first, count = self.names[0], len(self.names)
-        return first if count == 1 else f"these {count} files: {first}, ..."
-
-    def scan(self, *, alphabet: bool) -> Scan:
-        """Measure everything, and count in ``report`` what formats leave out.
-
-        Raises DataError where there is no text.
-        """
-        scan = Scan(self.options.seed, set() if alphabet else None)
-        scan.add(self._read("reading", self.report))
-        if not scan.documents:
-            raise DataError(
-                f"there is no text in {self.label}", "name a file that contains some text"
-            )
-        return scan
-
-    def split(self, phase: str, scan: Scan) -> Iterator[tuple[Split, Piece]]:
-        """Yield all pieces with their split; ``phase`` names this pass in the progress."""
-        plan = plan_split(scan, self.options.val_fraction)
-        return split(self._read(phase, Report()), scan, plan)
-
-    def _read(self, phase: str, report: Report) -> Iterator[Piece]:
-        done = 0
-
-        def advance(count: int) -> None:
-            nonlocal done
-            done += count
-            self.progress(Progress(phase, done, self.size))
-
-        return read_pieces(self.sources, self.options.errors, report, advance)
-
-
 def prepare(
     options: PrepareOptions, report: Callable[[Progress], None] = lambda _: None
 ) -> PrepareResult:
@@ -151,9 +92,12 @@ def prepare(
         out = options.out
         if out is not None:  # before a pipe is read to its end
             check_free(out, options.force)
-        given = _Input(
-            options, *find_sources(options.inputs, options.format, stack), progress=report
-        )
+        sources, notes = find_sources(options.inputs, options.format, stack)
+        named: list[Source] = []
+        if options.val:
+            named, more = find_sources((options.val,), options.format, stack)
+            notes += more
+        given = Input(options, sources, notes, report, named)
         if out is None:
             out = DATASETS / _name(options, given.sources)
             check_free(out, options.force)
@@ -179,7 +123,7 @@ def prepare(
             *given.notes,
             *given.report.notes(),
             *conversation_notes(scan),
-            *split_notes(train, val, scan, options.val_fraction),
+            *split_notes(train, val, scan, options),
             *size_notes(tokenizer, train),
         ],
         rendered=_rendered(out, options.show),
@@ -210,9 +154,9 @@ def _name(options: PrepareOptions, sources: list[Source]) -> str:
     return stem.lstrip(".") or "text"
 
 
-def _tokenizer(given: _Input) -> tuple[Tokenizer, Scan]:
+def _tokenizer(given: Input) -> tuple[Tokenizer, Scan]:
     """Load the tokenizer that was asked for, or learn it, and measure the input on the way."""
-    name, scan = given.options.tokenizer, None
+    name, scan = given.config.tokenizer, None
     if name == AUTO:
         scan = given.scan(alphabet=True)
         name = suited_tokenizer(scan.bytes, len(scan.alphabet or ()))
@@ -225,7 +169,7 @@ def _tokenizer(given: _Input) -> tuple[Tokenizer, Scan]:
         return _learned(given, name, kind, argument, scan), scan
     tokenizer = named_tokenizer(name)
     scan = scan or given.scan(alphabet=not tokenizer.open_vocabulary)
-    tokenizer = tokenizer.with_special(_special(scan))
+    tokenizer = tokenizer.with_special(_special(given, scan))
     if missing := tokenizer.unknown("".join(sorted(scan.alphabet or ()))):
         raise DataError(
             f"{name} has no token for {len(missing)} characters, among them {missing[0]!r}",
@@ -234,40 +178,41 @@ def _tokenizer(given: _Input) -> tuple[Tokenizer, Scan]:
     return tokenizer, scan
 
 
-def _learned(given: _Input, name: str, kind: TokenizerKind, argument: str, scan: Scan) -> Tokenizer:
+def _learned(given: Input, name: str, kind: TokenizerKind, argument: str, scan: Scan) -> Tokenizer:
     """Learn a tokenizer from all characters that occur, or from the training text."""
     assert kind.learn
     if kind.learns_from == "characters":
         texts: Iterator[str] = iter(scan.alphabet or ())
     else:
         texts = training_sample(given.split("learning", scan), scan.characters)
-    tokenizer = kind.learn(texts, argument, _special(scan))
+    tokenizer = kind.learn(texts, argument, _special(given, scan))
     if argument.isdecimal() and tokenizer.vocab_size < int(argument):
         given.notes.append(f"the text yields only {tokenizer.vocab_size:,} tokens for {name}")
     return tokenizer
 
 
-def _special(scan: Scan) -> list[str]:
+def _special(given: Input, scan: Scan) -> list[str]:
     """Return the special tokens that the dataset needs, in the order of their ids."""
     end = [END_OF_TEXT] if scan.separated else []
-    return [*end, *(ChatFormat().tags if scan.turns else ())]
+    chat = given.chat_format(scan)
+    return [*end, *(chat.tags if chat else ())]
 
 
 def _write_dataset(
-    out: Path, given: _Input, tokenizer: Tokenizer, scan: Scan
+    out: Path, given: Input, tokenizer: Tokenizer, scan: Scan
 ) -> tuple[dict[Split, Part], Literal["replies", "all"], list[str]]:
     """Build the whole dataset in a temporary folder, then publish it.
 
     Return also what the loss counts, and examples.
     """
-    options = given.options
+    options, chat = given.config, given.chat_format(scan)
     with machine_errors(out), temporary_folder(out) as folder:
         parts = write_tokens(
             folder,
             given.split("tokenizing", scan),
             tokenizer,
             separated=scan.separated,
-            masked=scan.turns > 0,
+            chat=chat,
             workers=options.workers,
         )
         check_lengths(parts, given.label)
@@ -276,13 +221,14 @@ def _write_dataset(
             "format": "nanogpt-dataset",
             "version": 1,
             "tokenizer": tokenizer.to_dict(),
-            "chat_format": ChatFormat().to_dict() if scan.turns else None,
+            "chat_format": chat.to_dict() if chat else None,
             "dtype": token_dtype(tokenizer).name,
             "vocab_size": tokenizer.vocab_size,
             "train": parts["train"].to_dict(),
             "val": parts["val"].to_dict(),
             "loss_on": loss_on,
             "seed": options.seed,
+            "split": "file" if options.val else options.split,
             "val_fraction": options.val_fraction,
             "documents": scan.documents,
             "sources": given.names,

@@ -4,13 +4,15 @@ This module knows pieces of text and turns, but neither files nor tokenizers.
 """
 
 import hashlib
+import zlib
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
 from nanogpt_cli.data.formats.base import Piece
-from nanogpt_cli.dialogue import Turn
+from nanogpt_cli.data.seen import Seen
+from nanogpt_cli.dialogue import Role, Turn
 from nanogpt_cli.errors import DataError
 
 Split = Literal["train", "val"]
@@ -38,9 +40,19 @@ def too_little(train: int, val: int) -> str | None:
 class Scan:
     """What the first pass over the input found: 16 bytes per document, whatever its length."""
 
-    def __init__(self, seed: int, alphabet: set[str] | None = None) -> None:
+    def __init__(
+        self, seed: int, alphabet: set[str] | None = None, drop_repeats: bool = False
+    ) -> None:
         self.alphabet = alphabet
         """Collects the characters that occur, unless None."""
+        self.dropped = bytearray()
+        """1 for each document of the input that is left out; empty where none is looked for."""
+        self.for_validation: int | None = None
+        """How many of the documents come first and are for validation, where that was said."""
+        self.overlap = 0
+        """How many of the others are copies of one of those."""
+        self.tags = set[Role]()
+        """The roles that occur."""
         self.characters = 0
         """Length of plain text and turns, without tags."""
         self.bytes = 0
@@ -53,10 +65,14 @@ class Scan:
         """A number in [0, 1) for each document, by which it is drawn: a hash of seed and text."""
         self.lengths = array("Q")
         """Characters of each document."""
+        self.spoken = bytearray()
+        """1 for each document that is a conversation."""
         self._seed = seed
         self._draw = _Draw(seed)
         self._before = 0
         self._turns_before = self._bytes_before = 0
+        self._seen = Seen() if drop_repeats else None
+        self._named: Seen | None = None
 
     @property
     def documents(self) -> int:
@@ -68,6 +84,12 @@ class Scan:
         """Whether ``<|endoftext|>`` ends each document: in all but a single plain text."""
         return self.documents > 1 or self.turns > 0
 
+    def add_validation(self, pieces: Iterable[Piece]) -> None:
+        """Measure the documents that are for validation, before all others."""
+        self._named = Seen()
+        self.add(pieces)
+        self.for_validation = self.documents
+
     def add(self, pieces: Iterable[Piece]) -> None:
         """Measure pieces, up to the end of a document."""
         for piece in pieces:
@@ -77,14 +99,28 @@ class Scan:
             text = piece if isinstance(piece, str) else piece.text
             self.bytes += self._draw.add(piece)
             self.characters += len(text)
-            self.turns += isinstance(piece, Turn)
+            if isinstance(piece, Turn):
+                self.turns += piece.role in ("human", "bot")
+                self.tags.add(piece.role)
             if self.alphabet is not None:
                 self.alphabet.update(text)
 
     def _end(self) -> None:
-        """End a document."""
+        """End a document, or forget it where it is left out as a repeated one."""
+        if self._seen is not None:
+            repeated = not self._seen.add(self._draw.identity())
+            self.dropped.append(repeated)
+            if repeated:
+                self.characters, self.bytes = self._before, self._bytes_before
+                self.turns, self._draw = self._turns_before, _Draw(self._seed)
+                return
+        if self._named is not None and self.for_validation is None:
+            self._named.add(self._draw.identity())
+        elif self._named is not None:
+            self.overlap += self._draw.identity() in self._named
         self.draws.append(self._draw.number())
         self.lengths.append(self.characters - self._before)
+        self.spoken.append(self.turns > self._turns_before)
         if self.turns > self._turns_before:
             self.conversations += 1
             size = self.bytes - self._bytes_before
@@ -98,6 +134,7 @@ class _Draw:
 
     def __init__(self, seed: int) -> None:
         self._hash = hashlib.blake2b(f"{seed}:".encode(), digest_size=6)
+        self._sum = 0
 
     def add(self, piece: str | Turn) -> int:
         """Take a piece, and return its bytes; where a text is cut into pieces changes nothing."""
@@ -105,7 +142,12 @@ class _Draw:
             self._hash.update(f"\0{piece.role}\0".encode())
         data = (piece.text if isinstance(piece, Turn) else piece).encode()
         self._hash.update(data)
+        self._sum = zlib.crc32(data, self._sum)
         return len(data)
+
+    def identity(self) -> int:
+        """Return 64 bits, never 0, that copies of the document share and others do not."""
+        return int.from_bytes(self._hash.digest(), "big") << 16 | (self._sum & 0xFFFF or 1)
 
     def number(self) -> float:
         """Return a number in [0, 1)."""
@@ -127,18 +169,31 @@ class Plan:
         return draw <= self.bound and draw < self.highest
 
 
-def plan_split(scan: Scan, val_fraction: float) -> Plan:
+_WHOLE = 2**62
+"""More characters and turns than a document has."""
+
+
+def plan_split(scan: Scan, val_fraction: float, how: Literal["hash", "tail"] = "hash") -> Plan:
     """Return how to split what was measured.
 
-    Of several documents each is drawn for training or validation; the lowest draw always goes to
-    validation and the highest to training. A single plain text is cut between two characters,
-    exactly where nanoGPT cuts, and a single conversation between two turns. Where the draw of
-    several plain texts would give validation less than half or more than twice ``val_fraction`` of
-    the characters, as with two books, each is cut like a single one. Where all conversations are
-    copies of one, the last of them are for validation, because nothing else is there.
+    Where some documents were named for validation, it is those. ``how`` tail is the end of the
+    whole input, as nanoGPT has it; conversations stay whole.
+
+    By a hash of their content, of several documents each is drawn for training or validation; the
+    lowest draw always goes to validation and the highest to training. A single plain text is cut
+    between two characters, exactly where nanoGPT cuts, and a single conversation between two turns.
+    Where the draw of several plain texts would give validation less than half or more than twice
+    ``val_fraction`` of the characters, as with two books, each is cut like a single one. Where all
+    conversations are copies of one, the last of them are for validation, because nothing else is
+    there.
     """
     lowest, highest = min(scan.draws), max(scan.draws)
     drawn = Plan(max(val_fraction, lowest), highest, None)
+    if scan.for_validation is not None:
+        named = scan.for_validation
+        return replace(drawn, train=[0] * named + [_WHOLE] * (scan.documents - named))
+    if how == "tail" and scan.documents > 1:
+        return replace(drawn, train=_tail(scan, int(scan.characters * (1 - val_fraction))))
     if scan.documents == 1:
         sizes = array("Q", [scan.turns]) if scan.turns else scan.lengths
     elif scan.turns and lowest < highest:
@@ -153,6 +208,34 @@ def plan_split(scan: Scan, val_fraction: float) -> Plan:
             return drawn
         sizes = scan.lengths
     return replace(drawn, train=array("Q", (int(n * (1 - val_fraction)) for n in sizes)))
+
+
+def _tail(scan: Scan, limit: int) -> Sequence[int]:
+    """Return how much of each document is among the first ``limit`` characters of them all.
+
+    A conversation is all or nothing; the last is not, and the first is.
+    """
+    sizes, before = array("Q"), 0
+    for number, (length, spoken) in enumerate(zip(scan.lengths, scan.spoken, strict=True)):
+        inside = before + length <= limit and number < scan.documents - 1
+        part = (_WHOLE if inside or number == 0 else 0) if spoken else max(0, limit - before)
+        sizes.append(part)
+        before += length
+    return sizes
+
+
+def without(pieces: Iterable[Piece], dropped: bytearray) -> Iterator[Piece]:
+    """Yield the pieces of the documents that are not ``dropped``, of which there is one flag each.
+
+    Raises DataError where there are more documents.
+    """
+    flags, inside = _each(dropped), False
+    for piece in pieces:
+        if not inside:
+            left_out = next(flags)
+        if not left_out:
+            yield piece
+        inside = piece is not None
 
 
 def split(pieces: Iterable[Piece], scan: Scan, plan: Plan) -> Iterator[tuple[Split, Piece]]:

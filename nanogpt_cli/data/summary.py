@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
-from nanogpt_cli.config import LossOn
+from nanogpt_cli.config import LossOn, PrepareConfig
 from nanogpt_cli.data.split import FEWEST, Scan, Split, plan_split, too_little
 from nanogpt_cli.data.write import Part, token_dtype
 from nanogpt_cli.dialogue import ChatFormat
@@ -98,8 +98,16 @@ def conversation_notes(scan: Scan) -> Iterator[str]:
     yield f"{what}; in tagged text, a blank line between turns separates conversations"
 
 
-def split_notes(train: Part, val: Part, scan: Scan, val_fraction: float) -> Iterator[str]:
+def split_notes(train: Part, val: Part, scan: Scan, config: PrepareConfig) -> Iterator[str]:
     """Say where documents were cut, and where validation is far from what was asked for."""
+    val_fraction = config.val_fraction
+    if scan.overlap:
+        yield (
+            f"{counted(scan.overlap, 'document')} to train on also in {config.val}: "
+            "--repeats drop leaves such documents out of training"
+        )
+    if config.val or config.split == "tail":
+        return
     if scan.documents > 1 and plan_split(scan, val_fraction).train is not None:
         yield (
             f"the {scan.documents:,} conversations are all the same: validation cannot tell "

@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
@@ -17,13 +17,15 @@ from itertools import groupby
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from nanogpt_cli.data.formats.base import Piece
+from nanogpt_cli.data.arrange import arrange
+from nanogpt_cli.data.formats.base import Piece, Report
 from nanogpt_cli.data.sources import find_sources, read_pieces
 from nanogpt_cli.data.split import Scan, Split
 from nanogpt_cli.dialogue import (
     ChatFormat,
     Turn,
     encode_turn,
+    ends_exchange,
     tags_are_special,
     uncounted_ids,
 )
@@ -91,23 +93,23 @@ def write_tokens(
     tokenizer: Tokenizer,
     *,
     separated: bool,
-    masked: bool = False,
+    chat: ChatFormat | None = None,
     workers: int = 1,
     batch: int = BATCH,
 ) -> dict[Split, Part]:
     """Encode pieces, ``batch`` characters at a time, and write train.bin and val.bin in order.
 
-    ``separated`` puts ``<|endoftext|>`` after each document, ``masked`` writes train.mask and
-    val.mask too, and ``workers`` threads encode. The files have reached the disk when this returns.
-    Raises OSError where they cannot be written.
+    ``separated`` puts ``<|endoftext|>`` after each document, ``chat`` is the format of turns, with
+    which train.mask and val.mask are written too, and ``workers`` threads encode. The files have
+    reached the disk when this returns. Raises OSError where they cannot be written.
     """
-    encode = _encoder(tokenizer, separated, masked)
+    encode = _encoder(tokenizer, separated, chat)
     parts: dict[Split, Part] = {"train": Part(), "val": Part()}
     with ExitStack() as stack:
         files = {
             split: stack.enter_context((folder / f"{split}.bin").open("wb")) for split in parts
         }
-        masks = [_open_mask(folder, split, parts[split], stack) for split in parts if masked]
+        masks = [_open_mask(folder, split, parts[split], stack) for split in parts if chat]
         pool = stack.enter_context(ThreadPoolExecutor(workers))
         jobs = (pool.submit(encode, *job) for job in _batches(pieces, batch))
         for encoded in _in_order(jobs, ahead=workers + 1):
@@ -141,17 +143,17 @@ def _open_mask(folder: Path, split: Split, part: Part, stack: ExitStack) -> IO[b
 
 
 def _encoder(
-    tokenizer: Tokenizer, separated: bool, masked: bool
+    tokenizer: Tokenizer, separated: bool, chat: ChatFormat | None
 ) -> Callable[[Split, list[Piece]], _Encoded]:
     """Return the function that turns a batch of pieces into an array of ids."""
     import numpy as np
 
-    chat, dtype = ChatFormat(), token_dtype(tokenizer)
+    dtype = token_dtype(tokenizer)
     end = [tokenizer.special_tokens[END_OF_TEXT]] if separated else []
 
     def encode(split: Split, batch: list[Piece]) -> _Encoded:
-        counted = bytearray() if masked else None
-        ids = _encode(batch, tokenizer, chat, end, counted)
+        counted = bytearray() if chat else None
+        ids = _encode(batch, tokenizer, chat or ChatFormat(), end, counted)
         texts = (p.text if isinstance(p, Turn) else p or "" for p in batch)
         size = sum(len(text.encode()) for text in texts)
         mask = None if counted is None else np.frombuffer(counted, np.bool_)
@@ -185,7 +187,9 @@ def encode_file(
         sources, _ = find_sources([name], "auto", stack)
         if not special:
             sources = [replace(s, format="text") if s.format == "dialogue" else s for s in sources]
-        pieces = list(read_pieces(sources))
+        read = read_pieces(sources)
+        kept = {"context": bool(chat.context), "emotion": bool(chat.emotion)}
+        pieces = list(arrange(read, Report(), join=True, **kept))
     scan = Scan(seed=0, alphabet=set())
     scan.add(pieces)
     if scan.turns and not special:
@@ -211,18 +215,26 @@ def _encode(
     ``counted`` gets a byte for each id: 1 in replies and in plain text with its end, else 0.
     """
     ids: list[int] = []
-    in_text = False
+    before: Piece = None
     for piece in pieces:
-        if piece is None:
-            new, uncounted = end, 0 if in_text else len(end)
-        elif isinstance(piece, str):
-            new, uncounted, in_text = tokenizer.encode(piece), 0, True
-        else:
-            new, in_text = encode_turn(piece, tokenizer, chat), False
+        new: Sequence[int] = ()
+        uncounted = 0
+        if isinstance(piece, str):
+            new = tokenizer.encode(piece)
+        elif piece is not None:
+            new = encode_turn(piece, tokenizer, chat)
             uncounted = uncounted_ids(piece, new)
+        elif not (isinstance(before, Turn) and ends_exchange(before, chat)):
+            new = end
+            uncounted = 0 if isinstance(before, str) else len(end)
         ids += new
         if counted is not None:
             counted += bytes(uncounted) + b"\1" * (len(new) - uncounted)
+        if isinstance(piece, Turn) and ends_exchange(piece, chat):
+            ids += end
+            if counted is not None:
+                counted += bytes(len(end))
+        before = piece
     return ids
 
 

@@ -17,7 +17,7 @@ from nanogpt_cli.data.mask import LossMask, MaskWriter
 from nanogpt_cli.data.split import Split
 from nanogpt_cli.data.store import open_dataset
 from nanogpt_cli.data.write import write_tokens
-from nanogpt_cli.dialogue import Turn
+from nanogpt_cli.dialogue import ChatFormat, Turn
 from nanogpt_cli.errors import DataError
 from nanogpt_cli.evaluation.loss import evaluate_loss, evaluation_windows
 
@@ -75,7 +75,7 @@ def test_batches_of_any_size_and_workers_change_nothing(batch: int, workers: int
     written = [Path("whole"), Path("cut")]
     for folder, size, threads in zip(written, (2**20, batch), (1, workers), strict=True):
         folder.mkdir()
-        settings = {"separated": True, "masked": True, "batch": size, "workers": threads}
+        settings = {"separated": True, "chat": ChatFormat(), "batch": size, "workers": threads}
         write_tokens(folder, pieces, tokenizer(), **settings)
     whole, cut = ((folder / "train.mask").read_bytes() for folder in written)
     assert whole == cut

@@ -18,7 +18,8 @@ from datasets import CHAT, OUT, PROSE, ids, leftovers, meta, run, tokenizer, wri
 from tiktoken_ext.openai_public import r50k_pat_str
 
 from nanogpt_cli.data import sources
-from nanogpt_cli.data.prepare import PrepareOptions, Progress, prepare
+from nanogpt_cli.data.given import Progress
+from nanogpt_cli.data.prepare import PrepareOptions, prepare
 from nanogpt_cli.data.store import open_dataset
 from nanogpt_cli.errors import DataError, UsageError
 from nanogpt_cli.registry import TOKENIZERS

@@ -127,3 +127,59 @@ def test_a_sample_is_spread_over_the_training_text() -> None:
     taken = [int(piece) for piece in training_sample(pieces, 10_000, limit=1000)]
     assert 10 <= len(taken) <= 11
     assert max(np.diff(taken)) <= 11
+
+
+def test_the_tail_is_that_of_the_whole_text() -> None:
+    texts = [f"Document {i} " + "x" * i for i in range(1, 60)]
+    write("a.jsonl", "".join(f'{{"text": "{text}"}}\n' for text in texts))
+    run("a.jsonl", tokenizer="char", split="tail", val_fraction=0.25)
+    train, val = documents("train"), documents("val")
+    whole = "".join(texts)
+    assert "".join(train) == whole[: int(len(whole) * 0.75)]
+    assert "".join(train + val) == whole
+    assert meta()["split"] == "tail"
+
+
+def test_the_tail_of_conversations_keeps_them_whole() -> None:
+    chats = [f"<human>Say {i}<endOfText>\n<bot>{i}<endOfText>\n\n" for i in range(20)]
+    run(write("a.txt", "".join(chats)), tokenizer="byte", split="tail", val_fraction=0.3)
+    assert len(documents("train")) in (13, 14)
+    assert documents("train")[0].startswith("<human>Say 0<")
+    assert documents("val")[-1].startswith("<human>Say 19<")
+    assert len(documents("train")) + len(documents("val")) == 20
+    run("a.txt", tokenizer="byte", split="tail", val_fraction=0.001, force=True)
+    assert len(documents("val")) == 1
+
+
+def test_a_file_for_validation() -> None:
+    lines = [f'{{"text": "Document number {i}."}}\n' for i in range(40)]
+    write("train.jsonl", "".join(lines))
+    write("val.jsonl", "".join(lines[35:]) + '{"text": "And another one."}\n')
+    result = run("train.jsonl", val="val.jsonl", tokenizer="byte")
+    assert documents("train") == [f"Document number {i}." for i in range(40)]
+    assert documents("val") == [*(f"Document number {i}." for i in range(35, 40)),
+                                "And another one."]  # fmt: skip
+    assert any("5 documents to train on also in val.jsonl" in note for note in result.notes)
+    assert meta()["split"] == "file"
+    result = run("train.jsonl", val="val.jsonl", tokenizer="byte", repeats="drop", force=True)
+    assert documents("train") == [f"Document number {i}." for i in range(35)]
+    assert len(documents("val")) == 6
+    assert not any("also in" in note for note in result.notes)
+    write("empty.txt", "\n")
+    for missing in ("empty.txt", "nowhere.txt"):
+        with pytest.raises(DataError, match=missing):
+            run("train.jsonl", val=missing, force=True)
+
+
+def test_adding_files_moves_no_document() -> None:
+    def chats(first: int, last: int) -> str:
+        return "".join(
+            f"<human>Say {i}<endOfText>\n<bot>{i}<endOfText>\n\n" for i in range(first, last)
+        )
+
+    run(write("a.txt", chats(0, 200)), tokenizer="byte")
+    before = {side: set(documents(side)) for side in ("train", "val")}
+    run("a.txt", write("b.txt", chats(150, 500)), tokenizer="byte", force=True)
+    for side in ("train", "val"):
+        assert before[side] <= set(documents(side))
+    assert not set(documents("train")) & set(documents("val"))

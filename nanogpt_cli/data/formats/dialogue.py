@@ -22,7 +22,8 @@ def _read(chunks: Iterable[str], name: str, report: Report) -> Iterator[Piece]:
     lines = (line for chunk in chunks for line in StringIO(chunk, newline="\n"))
     found = ParseReport()
     begun = False
-    for piece in parse_turns(lines, ChatFormat(), found):
+    chat = ChatFormat(context="<context>", emotion="<emotion>")
+    for piece in parse_turns(lines, chat, found):
         begun = True
         yield piece
     if begun:
