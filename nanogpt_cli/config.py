@@ -10,7 +10,15 @@ from typing import Any, Literal
 
 from nanogpt_cli.errors import UsageError
 from nanogpt_cli.registry import ARCHITECTURES, FORMATS, POSITIONS, OrAuto
-from nanogpt_cli.setting import LONGEST, MOST, check_device, check_ranges, parse_interval, setting
+from nanogpt_cli.setting import (
+    LONGEST,
+    MOST,
+    check_device,
+    check_ranges,
+    parse_columns,
+    parse_interval,
+    setting,
+)
 
 Gelu = Literal["erf", "tanh"]
 Norm = Literal["layer", "rms"]
@@ -195,8 +203,14 @@ class PrepareConfig:
     format: str = setting(
         "auto",
         "auto (by the file's name and first lines), text, dialogue (<human>, <bot>), jsonl, json "
-        "(an array of records) or csv.",
+        "(an array of records), csv (also TSV), whatsapp and telegram (exports of chats), eou "
+        "(DailyDialog), empathetic (Empathetic Dialogues), subtitles or html.",
         choices=OrAuto(FORMATS),
+    )
+    me: str = setting("", "In exports of chats: whose messages the model learns to write.")
+    columns: str = setting(
+        "",
+        "What to read of records and tables: human=Q,bot=A, or text=BODY; also context, emotion.",
     )
     loss_on: LossOn = setting(
         "auto",
@@ -231,8 +245,9 @@ class PrepareConfig:
     )
 
     def __post_init__(self) -> None:
-        """Check the ranges and the format."""
+        """Check the ranges, the format and the columns."""
         check_ranges(self)
+        parse_columns(self.columns)
 
 
 NANOGPT_DEFAULTS: Mapping[str, Any] = {

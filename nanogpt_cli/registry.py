@@ -113,6 +113,12 @@ FORMATS = Registry(
         "jsonl": "nanogpt_cli.data.formats.jsonl:FORMAT",
         "json": "nanogpt_cli.data.formats.json:FORMAT",
         "csv": "nanogpt_cli.data.formats.csv:FORMAT",
+        "telegram": "nanogpt_cli.data.formats.telegram:FORMAT",
+        "whatsapp": "nanogpt_cli.data.formats.whatsapp:FORMAT",
+        "eou": "nanogpt_cli.data.formats.eou:FORMAT",
+        "empathetic": "nanogpt_cli.data.formats.empathetic:FORMAT",
+        "subtitles": "nanogpt_cli.data.formats.subtitles:FORMAT",
+        "html": "nanogpt_cli.data.formats.html:FORMAT",
     },
 )
 """What files of text and dialogues may look like."""

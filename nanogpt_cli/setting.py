@@ -132,3 +132,21 @@ def parse_interval(text: str) -> tuple[int, float]:
     raise UsageError(
         f"invalid --save-every {shortened(text)}", "write steps (500) or a time (30s, 5m)"
     )
+
+
+def parse_columns(text: str) -> dict[str, str]:
+    """Read ``human=Q,bot=A`` as what is read -> the column that holds it; no text is no column.
+
+    Raises UsageError for anything that is neither a text nor what a conversation has.
+    """
+    pairs = [part.partition("=") for part in text.split(",")] if text else []
+    columns = {what.strip().lower(): name.strip() for what, _, name in pairs}
+    known = {"text"} if "text" in columns else {"human", "bot", "context", "emotion"}
+    whole = len(columns) == len(pairs) and all(columns.values())
+    spoken = not columns or columns.keys() & {"text", "human", "bot"}
+    if not whole or not spoken or not columns.keys() <= known:
+        raise UsageError(
+            f"invalid --columns {shortened(text)}",
+            "write human=Q,bot=A with your names for Q and A, or text=BODY",
+        )
+    return columns

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 
 from nanogpt_cli.config import PrepareConfig
 from nanogpt_cli.data.arrange import arrange
-from nanogpt_cli.data.formats.base import Piece, Report
+from nanogpt_cli.data.formats.base import Asked, Piece, Report
 from nanogpt_cli.data.sources import Source, read_pieces
 from nanogpt_cli.data.split import Scan, Split, plan_split, split, without
 from nanogpt_cli.dialogue import ChatFormat
 from nanogpt_cli.errors import DataError
+from nanogpt_cli.setting import parse_columns
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,10 @@ class Input:
     progress: Callable[[Progress], None]
     for_validation: list[Source] = field(default_factory=list)
     """The files that were named for validation; with them, all ``sources`` are for training."""
-    report: Report = field(default_factory=Report)
 
     def __post_init__(self) -> None:
+        self.asked = Asked(self.config.me, parse_columns(self.config.columns))
+        self.report = Report(self.asked)
         everything = [*self.for_validation, *self.sources]
         self.size = sum(source.path.stat().st_size for source in everything)
         self.names = [source.name for source in self.sources]
@@ -75,7 +77,7 @@ class Input:
         """Yield all pieces with their split; ``phase`` names this pass in the progress."""
         plan = plan_split(scan, self.config.val_fraction, self.config.split)
         everything = [*self.for_validation, *self.sources]
-        pieces = self._read(everything, Report(), self._advance(phase))
+        pieces = self._read(everything, Report(self.asked), self._advance(phase))
         return split(without(pieces, scan.dropped) if scan.dropped else pieces, scan, plan)
 
     def chat_format(self, scan: Scan) -> ChatFormat | None:

@@ -28,8 +28,8 @@ File = tuple[Path, str]
 """A regular file and the name under which the user knows it."""
 
 _TEXT_SUFFIXES = {
-    ".txt", ".text", ".md", ".markdown", ".rst", ".org", ".tex", ".adoc", ".html", ".htm", ".xml",
-    ".log", ".srt", ".vtt", ".py", ".js", ".ts", ".c", ".h", ".cpp", ".hpp", ".rs", ".go", ".java",
+    ".txt", ".text", ".md", ".markdown", ".rst", ".org", ".tex", ".adoc", ".xml",
+    ".log", ".py", ".js", ".ts", ".c", ".h", ".cpp", ".hpp", ".rs", ".go", ".java",
     ".rb", ".sh", ".sql", ".css",
 }  # fmt: skip
 """What is taken for text in a folder, beside the suffixes of the formats."""

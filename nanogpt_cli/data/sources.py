@@ -82,7 +82,13 @@ def demo_corpus() -> Path:
 
 
 def recognise(name: str, head: str) -> str:
-    """Return the name of a file's format, by its suffix or its first text; the last is text."""
+    """Return the name of a file's format, by its suffix or its first text; the last is text.
+
+    A format whose first text leaves no doubt goes before any suffix.
+    """
+    for form in FORMATS:
+        if FORMATS.get(form).certain and FORMATS.get(form).sniff(head):
+            return form
     suffix = Path(name).suffix.lower()
     for form in FORMATS:
         if suffix in FORMATS.get(form).suffixes:

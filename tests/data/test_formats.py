@@ -215,8 +215,7 @@ def test_messages_that_cannot_be_used_are_left_out_and_counted() -> None:
     assert read("a.jsonl", content) == (
         "human:Hi;bot:Yo;|human:Hi;|",
         [
-            "2 messages without content were left out",
-            "2 messages of role tool were left out",
+            "4 messages without content were left out",
             "1 message of role \\x1b[31m was left out",
         ],
     )
@@ -225,7 +224,7 @@ def test_messages_that_cannot_be_used_are_left_out_and_counted() -> None:
 @pytest.mark.parametrize(
     "record",
     [
-        '{"messages": [{"role": "tool", "content": "x"}]}',
+        '{"messages": [{"role": "critic", "content": "x"}]}',
         '{"messages": []}',
         "[]",
         '{"text": null}',

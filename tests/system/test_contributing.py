@@ -43,13 +43,14 @@ def example(tmp_path, monkeypatch):
 
 def test_a_text_format(example, nanogpt):
     example("A text format")
-    lines = "".join(f"{i}\n00:00:01,000 --> 00:00:02,000\nHello there {i}.\n\n" for i in range(99))
-    for name, flags in (("film.srt", ()), ("film.txt", ("--format", "srt"))):
+    lines = "%\n".join(f"Saying\nnumber {i}.\n" for i in range(99))
+    for name, flags in (("a.fortune", ()), ("a.txt", ("--format", "fortune")), ("a.txt", ())):
         Path(name).write_text(lines)
-        code, _, err = nanogpt("prepare", name, "--tokenizer", "byte", "--force", *flags)
+        code, out, err = nanogpt(
+            "prepare", name, "--tokenizer", "byte", "--force", "--json", *flags
+        )
         assert code == 0, err
-        content = Path("data/film/train.bin").read_bytes()[::2].decode()
-        assert content.startswith("Hello there 0.\n\nHello there 1.")
+        assert json.loads(out)["documents"] == 99
 
 
 def test_a_tokenizer(example, nanogpt):

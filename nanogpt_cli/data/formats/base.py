@@ -6,9 +6,9 @@ are for formats with one document or conversation per record. This module knows 
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from nanogpt_cli.dialogue import Turn
+from nanogpt_cli.dialogue import Role, Turn
 from nanogpt_cli.errors import DataError
 from nanogpt_cli.text import printable, valid_text
 
@@ -33,10 +33,24 @@ _LONGEST_NAME, _MOST_FIELDS = 40, 1000
 """Characters of a name, and names of fields, that are told apart."""
 
 
-class Report:
-    """What a reader left out, counted, and what it assumed, for the user to read."""
+@dataclass(frozen=True)
+class Asked:
+    """What a user says of the input that formats need to know."""
 
-    def __init__(self) -> None:
+    me: str = ""
+    """Whose messages the bot's are, in exports of chats."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Fields of records and columns of tables by what they are read as: human, bot, text, ..."""
+
+
+class Report:
+    """What a reader left out, counted, and what it assumed, for the user to read.
+
+    ``asked`` is what the reader should know of the input.
+    """
+
+    def __init__(self, asked: Asked | None = None) -> None:
+        self.asked = asked or Asked()
         self._warnings: list[str] = []
         self._counts: dict[tuple[str, str], int] = {}
         self._named: dict[str, set[str]] = {}
@@ -95,6 +109,8 @@ class Format:
     """Endings of file names, in lower case, by which it is recognised first."""
     sniff: Callable[[str], bool]
     """Whether the beginning of a file, 64 KiB at most, looks like this format."""
+    certain: bool = field(default=False, kw_only=True)
+    """Whether what ``sniff`` recognises is this format whatever its name ends in."""
     read: Callable[[Iterable[str], str, Report], Iterator[Piece]]
     """Yields the pieces of a file from its text, which comes in chunks cut anywhere.
 
@@ -102,6 +118,36 @@ class Format:
     without text do not appear. Raises DataError naming file and place where the text is not in
     this format.
     """
+
+
+COLUMNS = ("text", "human", "bot", "context", "emotion")
+"""What a field or a column can be read as."""
+
+
+def named_columns(names: Collection[str], asked: Asked, place: str) -> dict[str, str]:
+    """Return which of ``names`` is read as what, as the user said: human -> Q, bot -> A.
+
+    Capitals matter only where two names differ in nothing else. Raises DataError where one is
+    missing.
+    """
+    found = {}
+    for meaning, wanted in asked.columns.items():
+        alike = [name for name in names if name.strip().lower() == wanted.lower()]
+        if wanted not in names and len(alike) != 1:
+            raise DataError(
+                f"{place} has no column {printable(wanted)}: {printable(', '.join(names))}",
+                "name one of these with --columns",
+            )
+        found[meaning] = wanted if wanted in names else alike[0]
+    return found
+
+
+def named_pieces(fields: Mapping[str, str]) -> Iterator[Piece]:
+    """Yield a record whose fields are called as in COLUMNS."""
+    if "text" in fields:
+        return document([valid_text(fields["text"])])
+    order: tuple[Role, ...] = ("context", "emotion", "human", "bot")
+    return conversation([Turn(role, fields[role]) for role in order if role in fields])
 
 
 def no_sniff(head: str) -> bool:

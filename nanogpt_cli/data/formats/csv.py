@@ -20,6 +20,8 @@ from nanogpt_cli.data.formats.base import (
     counted,
     document,
     find_pair,
+    named_columns,
+    named_pieces,
     no_sniff,
     question,
     whole_lines,
@@ -57,7 +59,9 @@ def _read(chunks: Iterable[str], name: str, report: Report) -> Iterator[Piece]:
     delimiter = max(",\t;", key=header.count)
     rows = _rows(chain(blank, [header], lines), delimiter, name)
     first = next(rows, None)
-    if first and len(first.cells) > 1:
+    if first and report.asked.columns:
+        yield from _named(first, rows, delimiter, name, report)
+    elif first and len(first.cells) > 1:
         yield from _table(first, rows, delimiter, name, report)
     elif first:
         yield from _column(first, rows, delimiter, name, report)
@@ -87,6 +91,15 @@ def _rows(lines: Iterable[str], delimiter: str, name: str) -> Iterator[_Row]:
             yield _Row(place, list(read), cells)
 
 
+def table_rows(lines: Iterable[str], name: str) -> Iterator[dict[str, str]]:
+    """Yield the rows of a table with commas by its columns' names in lower case."""
+    rows = _rows(lines, ",", name)
+    first = next(rows, None)
+    columns = [column.strip().lower() for column in first.cells] if first else []
+    for row in rows:
+        yield dict(zip(columns, row.cells, strict=False))
+
+
 def _table(
     header: _Row, rows: Iterable[_Row], delimiter: str, name: str, report: Report
 ) -> Iterator[Piece]:
@@ -96,7 +109,7 @@ def _table(
     if pair is None and "text" not in columns:
         raise DataError(
             f"{name} has neither a column text nor a pair such as human, bot: {', '.join(columns)}",
-            "name the columns in its first line",
+            "name the columns in its first line, or say which to read: --columns human=Q,bot=A",
         )
     used = ("text",) if "text" in columns or pair is None else pair
     for column in used:
@@ -114,6 +127,21 @@ def _table(
             human, read = question(used, cells)
             pieces = conversation([Turn("human", human), Turn("bot", cells[used[1]])])
         unread = cells.keys() - {*used, *read}
+        report.leave_out_fields(name for name in columns if name in unread and cells[name].strip())
+        yield from counted(pieces, "row", report)
+
+
+def _named(
+    header: _Row, rows: Iterable[_Row], delimiter: str, name: str, report: Report
+) -> Iterator[Piece]:
+    """Yield each row, of the columns that the user named."""
+    columns = [column.strip() for column in header.cells]
+    named = named_columns(columns, report.asked, name)
+    for row in rows:
+        _check(row, len(columns), delimiter)
+        cells = dict(zip(columns, row.cells, strict=False))
+        pieces = named_pieces({what: cells.get(column, "") for what, column in named.items()})
+        unread = cells.keys() - set(named.values())
         report.leave_out_fields(name for name in columns if name in unread and cells[name].strip())
         yield from counted(pieces, "row", report)
 

@@ -39,7 +39,7 @@ def _sniff(head: str) -> bool:
     return is_record(value) or is_message(value)
 
 
-class _Values:
+class Values:
     """The JSON values in a text that comes in chunks."""
 
     def __init__(self, chunks: Iterable[str], name: str) -> None:
@@ -79,6 +79,10 @@ class _Values:
                 shown, self._at = self._shown(), end
                 return value, place, shown
 
+    def rest(self) -> str:
+        """Return the text that is held and was not read."""
+        return self._held[self._at :]
+
     def refuse(self) -> DataError:
         """Return the error for what follows, which is not JSON."""
         return not_a_record(f"{self._name}, after record {self.number}", self._shown())
@@ -111,12 +115,12 @@ class _Values:
 
 def _read(chunks: Iterable[str], name: str, report: Report) -> Iterator[Piece]:
     """Yield each record."""
-    values = _Values(chunks, name)
+    values = Values(chunks, name)
     while values.next():
         if not values.skip("["):
             yield from read_record(*values.read(), report)
             continue
-        items = _array(values)
+        items = array_items(values)
         first = next(items, None)
         if first is None:
             continue
@@ -128,7 +132,7 @@ def _read(chunks: Iterable[str], name: str, report: Report) -> Iterator[Piece]:
                 yield from read_record(*item, report)
 
 
-def _array(values: _Values) -> Iterator[tuple[Any, str, str]]:
+def array_items(values: Values) -> Iterator[tuple[Any, str, str]]:
     """Yield the values of an array whose opening bracket was read."""
     if values.skip("]"):
         return

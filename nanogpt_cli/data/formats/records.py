@@ -5,6 +5,7 @@ itself, or a pair like ``{"prompt": ..., "completion": ...}``. This module knows
 how their records are separated.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
@@ -17,18 +18,20 @@ from nanogpt_cli.data.formats.base import (
     counted,
     document,
     find_pair,
+    named_columns,
+    named_pieces,
     question,
 )
 from nanogpt_cli.dialogue import Turn
 from nanogpt_cli.errors import DataError
 from nanogpt_cli.text import valid_text
 
-_ROLES: dict[object, Literal["human", "bot", "system"]] = {
+_ROLES: dict[object, Literal["human", "bot", "system", "tool"]] = {
     "human": "human", "user": "human", "bot": "bot", "assistant": "bot", "gpt": "bot",
-    "system": "system",
+    "system": "system", "developer": "system", "tool": "tool", "function": "tool",
 }  # fmt: skip
 
-_MESSAGE_FIELDS = {"role", "from", "content", "value"}
+_MESSAGE_FIELDS = {"role", "from", "content", "value", "tool_calls", "tool_call_id"}
 _LISTS = ("messages", "conversations")
 
 KNOWN_FIELDS = {"text", *_LISTS, *ADDED_TO_QUESTION, *(name for pair in PAIRS for name in pair)}
@@ -42,6 +45,8 @@ def read_record(record: Any, place: str, shown: str, report: Report) -> Iterator
     """
     try:
         yield from counted(_pieces(record, report), "record", report)
+    except DataError as error:
+        raise DataError(f"{place}: {error.message}", error.hint) from error
     except (KeyError, TypeError, AttributeError) as error:
         raise not_a_record(place, shown) from error
 
@@ -72,6 +77,10 @@ def is_record(value: object) -> bool:
 
 def _pieces(record: Any, report: Report) -> Iterator[Piece]:
     """Return one record's pieces; KeyError, TypeError or the like where it is not one of ours."""
+    if report.asked.columns and isinstance(record, dict):
+        named = named_columns(record, report.asked, "a record")
+        _leave_out(record, set(named.values()), report)
+        return named_pieces({what: _text(record[name], report) for what, name in named.items()})
     if isinstance(record, list):
         return conversation(_turns(record, report))
     if isinstance(record.get("text"), str):
@@ -113,7 +122,8 @@ _NOTHING: tuple[object, ...] = (None, "", [], {})
 def _turns(messages: list[Mapping[str, Any]], report: Report) -> Iterator[Turn]:
     """Yield messages as turns; a system message is put before the next human turn.
 
-    Messages of other roles and without content are left out.
+    What a tool returned is read by the bot, and so a human turn; what the bot calls follows what
+    it says. Messages of other roles and without content are left out.
     """
     before = ""
     for message in messages:
@@ -125,22 +135,32 @@ def _turns(messages: list[Mapping[str, Any]], report: Report) -> Iterator[Turn]:
             report.leave_out("message", "role", name)
             continue
         content = message["content"] if "content" in message else message.get("value")
-        if content is None and not message.keys() & {"content", "value", "tool_calls"}:
+        has_content = message.keys() & {"content", "value", "tool_calls"}
+        if content is None and role != "tool" and not has_content:
             raise KeyError("content")
         _leave_out(message, _MESSAGE_FIELDS, report)
-        if content is None:
+        calls = [_call(call) for call in message.get("tool_calls") or ()]
+        if content is None and not calls:
             report.add(
                 "message without content was left out", "messages without content were left out"
             )
             continue
-        text = _text(content, report)
+        text = "\n".join([*filter(None, [_text(content, report)]), *calls])
         if role == "system":
             before += text.strip() + "\n\n"
-        elif role == "human":
-            yield Turn(role, before + text)
+        elif role in ("human", "tool"):
+            yield Turn("human", before + text)
             before = ""
         else:
-            yield Turn(role, text)
+            yield Turn("bot", text)
+
+
+def _call(call: Any) -> str:
+    """Return the call of a tool as a line of JSON: its name and arguments."""
+    function = call.get("function", call)
+    return json.dumps(
+        {"name": function["name"], "arguments": function.get("arguments")}, ensure_ascii=False
+    )
 
 
 def _text(content: Any, report: Report) -> str:
