@@ -235,8 +235,11 @@ class PrepareConfig:
     val: str = setting("", "A file, folder or glob for validation; all else is to train on.")
     val_fraction: float = setting(0.1, "Part of the text kept for validation.", above=0, below=1)
     seed: int = setting(1337, "Which documents are kept for validation.", min=0, max=2**63 - 1)
+    encoding: str = setting(
+        "", "Of files that are not UTF-8: a name such as cp1252, or auto, which recognises it."
+    )
     errors: DecodeErrors = setting(
-        "strict", "Bytes that are not UTF-8: strict (stop) or replace (by U+FFFD)."
+        "strict", "Bytes that are not in the encoding: strict (stop) or replace (by U+FFFD)."
     )
     workers: int = setting(1, "Threads that tokenize.", min=1, max=1024)
     force: bool = setting(False, "Replace the dataset that is there.")

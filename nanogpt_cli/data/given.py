@@ -40,7 +40,7 @@ class Input:
         self.asked = Asked(self.config.me, parse_columns(self.config.columns))
         self.report = Report(self.asked)
         everything = [*self.for_validation, *self.sources]
-        self.size = sum(source.path.stat().st_size for source in everything)
+        self.size = sum(path.stat().st_size for path in {source.path for source in everything})
         self.names = [source.name for source in self.sources]
 
     @property

@@ -20,6 +20,7 @@ from typing import IO
 
 from nanogpt_cli.data.formats.base import Report
 from nanogpt_cli.data.signatures import encoding_of, is_text
+from nanogpt_cli.data.unpack import SUFFIXES, inner_name, packing_of
 from nanogpt_cli.errors import DataError, MachineError
 from nanogpt_cli.files import machine_errors, open_regular
 from nanogpt_cli.registry import FORMATS
@@ -113,10 +114,9 @@ def _files_of(name: str, stack: ExitStack, report: Report) -> list[File]:
 
 def _files_in(folder: Path, report: Report) -> list[Path]:
     """Return the text files in a folder and its subfolders."""
-    suffixes = _TEXT_SUFFIXES.union(*(FORMATS.get(name).suffixes for name in FORMATS))
     texts = []
     for path in sorted(p for _, files in _walk(folder, report) for p in files):
-        if path.is_file() and path.suffix.lower() in suffixes and _is_read(path):
+        if path.is_file() and _is_read(path):
             texts.append(path)
         else:
             report.add(
@@ -126,9 +126,24 @@ def _files_in(folder: Path, report: Report) -> list[Path]:
     return texts
 
 
+def is_text_name(name: str) -> bool:
+    """Whether a file with this name is taken for text, in a folder or an archive."""
+    suffixes = _TEXT_SUFFIXES.union(*(FORMATS.get(form).suffixes for form in FORMATS))
+    return Path(name).suffix.lower() in suffixes
+
+
 def _is_read(path: Path) -> bool:
-    """Whether a file in a folder begins as text, and as records where it may also be settings."""
+    """Whether a file in a folder is called and begins as text, packed or not.
+
+    One that may also be settings must have records.
+    """
+    packed = path.suffix.lower() in SUFFIXES
+    if not packed and not is_text_name(path.name):
+        return False
     head = head_of(path, _HEAD)
+    if packed:
+        inside = inner_name(path.name)
+        return packing_of(head) is not None and (inside == path.name or is_text_name(inside))
     if path.suffix.lower() not in _MAYBE_SETTINGS or not is_text(head):
         return is_text(head)
     text = head.decode(encoding_of(head), "ignore").removeprefix("\ufeff")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nanogpt_cli.config import PrepareConfig
+from nanogpt_cli.data.encodings import check_encoding
 from nanogpt_cli.data.given import Input, Progress
 from nanogpt_cli.data.publish import check_free, publish, temporary_folder, write_durably
 from nanogpt_cli.data.sources import Source, find_sources
@@ -88,14 +89,15 @@ def prepare(
     and MachineError where the disk is full or cannot be written.
     """
     started = time.perf_counter()
+    check_encoding(options.encoding)
     with ExitStack() as stack:
         out = options.out
         if out is not None:  # before a pipe is read to its end
             check_free(out, options.force)
-        sources, notes = find_sources(options.inputs, options.format, stack)
+        sources, notes = find_sources(options.inputs, options.format, stack, options.encoding)
         named: list[Source] = []
         if options.val:
-            named, more = find_sources((options.val,), options.format, stack)
+            named, more = find_sources((options.val,), options.format, stack, options.encoding)
             notes += more
         given = Input(options, sources, notes, report, named)
         if out is None:

@@ -7,20 +7,23 @@ pieces are for, and of formats only what ``registry.FORMATS`` says.
 import codecs
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import resources
 from itertools import chain
 from pathlib import Path
+from typing import IO
 
+from nanogpt_cli.data.encodings import AUTO, recognised_encoding, undecodable_sample
 from nanogpt_cli.data.formats.base import Piece, Report
-from nanogpt_cli.data.inputs import find_files, head_of, unreadable
+from nanogpt_cli.data.inputs import find_files, head_of, is_text_name, unreadable
 from nanogpt_cli.data.signatures import advice, encoding_of, identify
+from nanogpt_cli.data.unpack import Packing, inner_name, members, packing_of, unpacked
 from nanogpt_cli.errors import DataError
 from nanogpt_cli.files import open_regular
 from nanogpt_cli.registry import FORMATS
-from nanogpt_cli.text import shell_word
+from nanogpt_cli.text import counted
 
 CHUNK = 2**20
 """Bytes that are read at a time."""
@@ -37,31 +40,99 @@ class Source:
     name: str
     format: str
     encoding: str = "utf-8"
+    packing: Packing | None = None
+
+    @contextmanager
+    def open(self) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+        """Open what is to be read, and the file whose position is the progress.
+
+        Raises DataError for what cannot be unpacked, and OSError.
+        """
+        if self.packing:
+            with unpacked(self.path, self.packing, self.name) as opened:
+                yield opened
+        else:
+            with open_regular(self.path) as file:
+                yield file, file
 
 
 def find_sources(
-    inputs: Sequence[str], form: str, stack: ExitStack
+    inputs: Sequence[str], form: str, stack: ExitStack, encoding: str = ""
 ) -> tuple[list[Source], list[str]]:
     """Return the files to read, in a stable order, and notes on what was left out.
 
     No input is the demo corpus, and ``form`` may be auto. ``stack`` removes the copy of stdin.
-    Raises DataError for an input that is missing or a folder with nothing to read.
+    ``encoding`` is UTF-8 where it is empty; auto recognises it. Raises DataError for an input that
+    is missing or a folder with nothing to read.
     """
     report = Report()
     files = find_files(inputs, stack, report) or [(demo_corpus(), "the demo corpus")]
-    return [_source(path, name, form, report) for path, name in files], report.notes()
+    return [
+        _source(found, form, encoding, report)
+        for path, name in files
+        for found in _contents(path, name, report)
+    ], report.notes()
 
 
-def _source(path: Path, name: str, form: str, report: Report) -> Source:
-    """Return a file as a source. Raises DataError where it is known not to be text."""
+def _contents(path: Path, name: str, report: Report) -> Iterator[Source]:
+    """Yield a file, or what it holds, before its format is known.
+
+    Raises DataError where it is known not to be text, or holds none.
+    """
     head = head_of(path, _HEAD)
-    if found := identify(head, head_of(path, -_HEAD) if head.startswith(b"PK") else b""):
+    kind = packing_of(head)
+    found = identify(head, head_of(path, -_HEAD) if kind == "zip" else b"")
+    if found and (kind is None or (kind == "zip" and "ZIP" not in found.what)):
         raise DataError(f"{name} is {found.what}, not text", advice(found, _typed(path, name)))
-    encoding = encoding_of(head)
-    if encoding != "utf-8":
-        report.warn(f"{name} is read as {encoding.upper()}")
-    text = head.decode(encoding, "ignore").removeprefix("\ufeff")
-    return Source(path, name, recognise(name, text) if form == "auto" else form, encoding)
+    if kind is None:
+        yield Source(path, name, "auto")
+    elif kind == "zip":
+        texts = [member for member in members(path, name) if is_text_name(member)]
+        if not texts:
+            raise DataError(f"there is no text file in {name}", "name an archive of .txt files")
+        report.warn(f"{name} holds {counted(len(texts), 'text file')}")
+        for member in texts:
+            yield Source(path, f"{name}/{member}", "auto", packing=Packing(kind, member))
+    else:
+        report.warn(f"{name} is unpacked as it is read ({kind})")
+        yield Source(path, name, "auto", packing=Packing(kind))
+
+
+def _source(source: Source, form: str, encoding: str, report: Report) -> Source:
+    """Return a source with its encoding and its format, or ``form``.
+
+    Raises DataError where it is known not to be text.
+    """
+    try:
+        with source.open() as (file, _):
+            head = file.read(_HEAD)
+            marked = encoding_of(head)
+            asked = encoding if marked == "utf-8" else ""
+            sample = None
+            if asked == AUTO:
+                sample = undecodable_sample(chain([head], iter(partial(file.read, CHUNK), b"")))
+    except OSError as error:
+        raise unreadable(source.name, error) from error
+    if source.packing and (found := identify(head)):
+        raise DataError(f"{source.name} holds {found.what}, not text", _UNPACK)
+    if asked == AUTO:
+        asked = "utf-8" if sample is None else recognised_encoding(sample) or ""
+        if not asked:
+            raise DataError(
+                f"the encoding of {source.name} is not known, or it is not text",
+                "name it with --encoding, for example cp1252",
+            )
+    chosen = asked or marked
+    if chosen != "utf-8":
+        report.warn(f"{source.name} is read as {chosen.upper()}")
+    text = head.decode(chosen, "ignore").removeprefix("\ufeff")
+    if form == "auto":
+        table = source.packing and source.packing.kind == "parquet"
+        form = "jsonl" if table else recognise(inner_name(source.name), text)
+    return replace(source, format=form, encoding=chosen)
+
+
+_UNPACK = "unpack it first, and name the files of text that it holds"
 
 
 def _typed(path: Path, name: str) -> str | None:
@@ -130,9 +201,9 @@ def read_chunks(
     decode = codecs.getincrementaldecoder(source.encoding)
     decoder = decode(errors)
     unreplaced = decode("ignore") if errors == "replace" and report else None
-    position = 0
+    position = reported = 0
     try:
-        with open_regular(source.path) as file:
+        with source.open() as (file, whole):
             for data in chain(iter(partial(file.read, size), b""), [b""]):
                 kept = len(decoder.getstate()[0])
                 text = decoder.decode(data, final=not data)
@@ -144,7 +215,9 @@ def read_chunks(
                     report.add(f"character {what}", f"characters {whats}", lost)
                 yield text.removeprefix("\ufeff") if position == 0 else text
                 position += len(data)
-                advance(len(data))
+                done = whole.tell() if source.packing and not source.packing.member else position
+                advance(done - reported)
+                reported = done
     except UnicodeDecodeError as error:
         place = f"byte {position - kept + error.start}"
         raise _not_in_encoding(source, encoding, place) from error
@@ -158,9 +231,13 @@ def _not_in_encoding(source: Source, encoding: str, place: str) -> DataError:
         return DataError(
             f"{source.name} is not text: it has binary data, at {place}", "name a file of text"
         )
-    name = shell_word(_typed(source.path, source.name) or "FILE")
+    hint = "name another --encoding" if encoding != "UTF-8" else "name its --encoding, or auto"
+    if encoding == "UTF-8":
+        with source.open() as (file, _):
+            sample = undecodable_sample(iter(partial(file.read, CHUNK), b""))
+        if likely := recognised_encoding(sample or b""):
+            hint = f"it looks like {likely}: --encoding {likely}"
     return DataError(
         f"{source.name} is not {encoding} at {place}",
-        f"convert it, for example: iconv -f WINDOWS-1252 -t UTF-8 {name} > text.txt; "
-        "or replace such bytes: --errors replace",
+        f"{hint}; or replace such bytes: --errors replace",
     )
