@@ -1,7 +1,10 @@
 """A small valid file of every kind that the program reads."""
 
+import gzip
+import io
 import json
 import re
+import zipfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -63,6 +66,32 @@ def hugging_face(tiny, folder=Path("hf")):
 
 
 CHAT = '<human>how are you?<endOfText>\n<bot>well, "thanks"<endOfText>\n\n' * 12
+
+
+WHATSAPP = (
+    "31/12/2023, 21:58 - Messages are encrypted.\n31/12/2023, 22:15 - Anna: Are you coming?\n"
+    "31/12/2023, 22:16 - Bo: Yes!\nI am.\n01/01/2024, 00:01 - Anna: Happy new year!\n"
+) * 6
+
+
+TELEGRAM = {"name": "Bo", "type": "personal_chat", "id": 7, "messages": [
+    {"id": i, "type": "message", "date": f"2024-01-0{i}T10:00:00", "from": ["Anna", "Bo"][i % 2],
+     "text": ["well, ", {"type": "bold", "text": "thanks"}]} for i in range(1, 9)
+]}  # fmt: skip
+
+
+EMPATHETIC = "conv_id,utterance_idx,context,prompt,speaker_idx,utterance,selfeval,tags\n" + (
+    "hit:0,1,sad,I lost_comma_ it.,1,I lost my keys.,5,\n"
+    "hit:0,2,sad,I lost_comma_ it.,0,Oh no!,5,\n" * 9
+)
+
+
+SUBTITLES = "1\n00:00:01,000 --> 00:00:02,500\n<i>Hello</i> there.\n\n" * 9
+
+
+HTML = "<!doctype html><html><head><title>x</title></head><body>" + (
+    "<h1>A title</h1><p>Some <b>bold</b> text &amp; more.<br>A line</p>" * 9
+)
 
 
 LOG = "".join(
@@ -132,6 +161,8 @@ def kinds(tiny):
     hugging_face(tiny)
     Path("hamlet.txt").write_text("to be, or not to be\n" * 40)
     cli.run(["prepare", "hamlet.txt", "--out", "data/ours", "--tokenizer", "char", "-q"])
+    Path("chat.txt").write_text(CHAT)
+    cli.run(["prepare", "chat.txt", "--out", "data/chat", "--tokenizer", "byte", "-q"])
     meta = json.loads(Path("data/ours/meta.json").read_text())
     words = {"kind": "bpe", "name": "bpe:257", "special_tokens": {"<|endoftext|>": 257},
              "pattern": _pattern(), "ranks": _ranks()}  # fmt: skip
@@ -153,6 +184,8 @@ def kinds(tiny):
         "prepare hamlet.txt --out data/new --force --tokenizer {folder}",
     )
     use_data = ("train --data-dir {folder} --dry-run", "eval good.pt --data {folder}")
+    use_chat = ("train --data-dir {folder} --dry-run",)
+    me = ("prepare {} --me Anna --out data/new --force --tokenizer byte",)
     train = ("train {} --data-dir data/old --dry-run",)
     folder = Path("data/old")
     events = [json.loads(line) for line in LOG.splitlines()]
@@ -187,8 +220,18 @@ def kinds(tiny):
         "settings in TOML": Kind(TOML.encode(), "x.toml", train, (0, 2, 3, 4, 5)),
         "settings of nanoGPT's": Kind(NANOGPT_PY.encode(), "x.py", train, (0, 2, 3, 4, 5)),
         "dialogue": Kind(CHAT.encode(), "x.txt", prepare, (0, 3)),
-        "JSONL": Kind(jsonl_dump(jsonl * 4), "x.jsonl", prepare, (0, 3), jsonl * 4, jsonl_dump),
-        "JSON": Kind(json_dump(jsonl * 4), "x.json", prepare, (0, 3), jsonl * 4, json_dump),
+        "JSONL": Kind(jsonl_dump(jsonl * 40), "x.jsonl", prepare, (0, 3), jsonl * 40, jsonl_dump),
+        "JSON": Kind(json_dump(jsonl * 40), "x.json", prepare, (0, 3), jsonl * 40, json_dump),
+        "WhatsApp": Kind(WHATSAPP.encode(), "x.txt", me, (0, 3)),
+        "Telegram": Kind(json_dump(TELEGRAM), "x.json", me, (0, 3), TELEGRAM, json_dump),
+        "Empathetic Dialogues": Kind(EMPATHETIC.encode(), "x.csv", prepare, (0, 3)),
+        "subtitles": Kind(SUBTITLES.encode(), "x.srt", prepare, (0, 3)),
+        "HTML": Kind(HTML.encode(), "x.html", prepare, (0, 3)),
+        "gzip": Kind(gzip.compress(CHAT.encode()), "x.gz", prepare, (0, 3)),
+        "ZIP": Kind(_archive(CHAT), "x.zip", prepare, (0, 3)),
+        "mask": Kind(
+            Path("data/chat/train.mask").read_bytes(), "data/chat/train.mask", use_chat, (0, 3)
+        ),
         "CSV": Kind(b'human,bot\n' + b'hi,"yes, ""I"" am"\n' * 9, "x.csv", prepare, (0, 3)),
         "config.json": Kind(json_dump(config), "hf/config.json", hf, (0, 2, 4), config, json_dump),
         "safetensors": Kind(
@@ -201,8 +244,17 @@ KINDS = (
     "checkpoint", "pickle in a checkpoint", "content of a checkpoint", "content of nanoGPT's",
     "checkpoint before 1.6", "meta.json", "tokenizer", "meta.pkl", "train.bin", "metrics.jsonl",
     "console log", "settings in TOML", "settings of nanoGPT's", "dialogue", "JSONL", "JSON", "CSV",
-    "config.json", "safetensors",
+    "config.json", "safetensors", "WhatsApp", "Telegram", "Empathetic Dialogues", "subtitles",
+    "HTML", "gzip", "ZIP", "mask",
 )  # fmt: skip
+
+
+def _archive(text):
+    """Put a text into a ZIP archive, always the same bytes."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(zipfile.ZipInfo("a/chat.txt"), text)
+    return file.getvalue()
 
 
 @cache
