@@ -75,8 +75,8 @@ WHATSAPP = (
 
 
 TELEGRAM = {"name": "Bo", "type": "personal_chat", "id": 7, "messages": [
-    {"id": i, "type": "message", "date": f"2024-01-0{i}T10:00:00", "from": ["Anna", "Bo"][i % 2],
-     "text": ["well, ", {"type": "bold", "text": "thanks"}]} for i in range(1, 9)
+    {"id": i, "type": "message", "date": f"2024-01-{i:02}T10:00:00", "from": ["Anna", "Bo"][i % 2],
+     "text": ["well, ", {"type": "bold", "text": "thanks"}]} for i in range(1, 29)
 ]}  # fmt: skip
 
 
@@ -232,7 +232,7 @@ def kinds(tiny):
         "mask": Kind(
             Path("data/chat/train.mask").read_bytes(), "data/chat/train.mask", use_chat, (0, 3)
         ),
-        "CSV": Kind(b'human,bot\n' + b'hi,"yes, ""I"" am"\n' * 9, "x.csv", prepare, (0, 3)),
+        "CSV": Kind(b'human,bot\n' + b'hi,"yes, ""I"" am"\n' * 40, "x.csv", prepare, (0, 3)),
         "config.json": Kind(json_dump(config), "hf/config.json", hf, (0, 2, 4), config, json_dump),
         "safetensors": Kind(
             Path("hf/model.safetensors").read_bytes(), "hf/model.safetensors", hf, (0, 4)
