@@ -32,6 +32,8 @@ def _work_in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setattr(forecast, "PATIENCE", 0.1)  # seconds of each --dry-run
+    for name in ("COLUMNS", "LINES"):  # a terminal has its own size
+        monkeypatch.delenv(name, raising=False)
     torch.manual_seed(0)
 
 

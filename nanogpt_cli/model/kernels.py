@@ -123,7 +123,8 @@ def head_loss(
     vocabulary the logits are the largest thing in a training step by far: on a CPU they are
     computed ``logits_at_once`` at most, gradients included, and never all held.
     """
-    if x.device.type == "cpu" and not torch.compiler.is_compiling():
+    real = type(targets) is Tensor and not torch.compiler.is_compiling()  # their values are there
+    if real and x.device.type == "cpu":
         counted = targets >= 0
         if not counted.all():  # in a dialogue, those of the human
             x, targets = x[counted], targets[counted]
