@@ -58,7 +58,7 @@ GPU_BATCH = 64
 """Sequences in a step that keep a GPU busy; fewer take it as long."""
 
 COMPILED_GAIN = 1.5
-"""How many times as fast a compiled step is, at least, on a GPU."""
+"""How many times as fast a compiled step is on a GPU: 1.4 to 1.6, see docs/benchmarks.md."""
 
 TOKENS_PER_PARAMETER = 7
 """How many tokens a size must see per parameter to be better than the next smaller one."""
