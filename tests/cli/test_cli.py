@@ -261,14 +261,16 @@ def test_the_way_from_a_text_to_an_answer(nanogpt):
     assert 0 < row["val_loss"] < 1
     assert row["perplexity"] == pytest.approx(2.718281828 ** row["val_loss"])
     assert row["bits_per_byte"] > 0
-    assert row["tokens"] == (prepared["val_tokens"] - 1) // 48 * 48
+    assert 0 < row["tokens"] < prepared["val_tokens"]  # those of replies
     code, out, err = nanogpt("eval", "chats-rope", "out/chats-rope/last.pt")
-    assert out.count("chats-rope") == 2
+    assert "chats-rope  " in out
+    assert "chats-rope/last.pt" in out
     assert "evaluated on data/chats" in err
     code, out, _ = nanogpt("eval", "--data", "chats.txt", "--json")
     (again,) = json.loads(out)["models"]
     assert again["val_loss"] == pytest.approx(row["val_loss"], rel=0.3)  # tags and all
-    assert again["tokens"] == (prepared["train_tokens"] + prepared["val_tokens"] - 1) // 48 * 48
+    of_replies = 60 * len("hi there.")  # with the tag that ends each
+    assert of_replies - 48 <= again["tokens"] <= of_replies
 
     code, out, err = nanogpt("plot-log")
     assert code == 0
