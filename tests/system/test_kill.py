@@ -203,7 +203,7 @@ def series(kills, seed):
 
 @pytest.mark.usefixtures("text_data")
 def test_a_run_that_is_killed_ends_like_one_that_is_not():
-    series(3, 0)
+    series(2, 0)
 
 
 @pytest.mark.long

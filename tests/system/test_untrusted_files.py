@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from small_files import KINDS, kinds, well_behaved
 
-SHORT, LONG = 20, 600
+SHORT, LONG = 12, 600
 
 
 WORDS = (
