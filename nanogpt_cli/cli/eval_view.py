@@ -62,7 +62,7 @@ def show_table(results: "Sequence[Evaluation]") -> None:
 
     After a value stands half of its 95% interval.
     """
-    from nanogpt_cli.evaluation.compare import best, differences, not_comparable
+    from nanogpt_cli.evaluation.compare import best, compare, differences, not_comparable
 
     out = _console()
     metrics = _metrics(results)
@@ -80,6 +80,8 @@ def show_table(results: "Sequence[Evaluation]") -> None:
         of_pairs = {n: m for n, m in metrics.items() if any(n in row.numbers for row in rows)}
         _print_blocks(out, of_pairs, rows, signed=True)
         ui.say("* the 95% interval of the difference, on the same prompts or text, excludes 0")
+    if note := compare(results).note:
+        ui.note(note)
 
 
 def _console() -> "Console":

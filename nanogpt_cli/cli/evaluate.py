@@ -1,7 +1,6 @@
 """``nanogpt eval``."""
 
 import re
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,6 +9,7 @@ import typer
 
 from nanogpt_cli.cli import ui
 from nanogpt_cli.cli.complete import any_of, datasets, runs
+from nanogpt_cli.cli.loss_table import show_losses
 from nanogpt_cli.cli.options import DeviceFlag, JsonFlag, print_json, with_settings
 from nanogpt_cli.cli.studies import (
     MemorisationFlag,
@@ -101,42 +101,43 @@ def evaluate(
     if metrics == "list":
         eval_view.list_metrics()
         return
-    if as_json + as_csv + as_markdown > 1:
-        raise UsageError("--json, --csv and --markdown exclude each other", "choose one of them")
-    if show < 0:
-        raise UsageError(f"invalid --show {show}", "write a whole number")
-    request = _request(
-        metrics, prompts, recompute, given, (bertscore_model, sentiment_model, labels)
-    )
     wanted = chosen_studies(
         yardsticks=yardsticks, positions=positions, memorisation=memorisation, speed=speed
     )
-    if wanted and (as_csv or as_markdown):
-        raise UsageError(
-            f"--{wanted[0]} is no part of a table", "leave out --csv and --markdown, or take --json"
-        )
-    names = models or [str(_newest())]
-    results = _evaluate(names, data, device, request)
-    studies = run_studies(names, wanted, data, device)
+    _check_output(show, wanted, as_json=as_json, as_csv=as_csv, as_markdown=as_markdown)
+    request = _request(
+        metrics, prompts, recompute, given, (bertscore_model, sentiment_model, labels)
+    )
+    models = models or [str(_newest())]
+    results = _evaluate(models, data, device, request)
+    studies = run_studies(models, wanted, data, device, results)
     if as_json:
         from nanogpt_cli.evaluation.compare import document
 
         print_json({**document(results, show), **studies_json(studies)})
-        return
-    if as_csv or as_markdown:
-        (eval_view.print_csv if as_csv else eval_view.print_markdown)(results)
-        return
-    of_text = all(result.replies is None and result.loss is not None for result in results)
-    if of_text and metrics is None and labels is None:
-        _say_what_was_measured(results, intervals=False)
-        _show(results)
+    elif as_csv:
+        eval_view.print_csv(results)
+    elif as_markdown:
+        eval_view.print_markdown(results)
     else:
-        _say_what_was_measured(results)
-        eval_view.show_table(results)
-        _note_comparison(results)
-    eval_view.show_replies(results, show)
-    eval_view.note_absent(results, metrics is not None)
-    show_studies(studies, results)
+        _show(results, asked=metrics is not None or labels is not None)
+        eval_view.show_replies(results, show)
+        eval_view.note_absent(results, metrics is not None)
+        show_studies(studies)
+
+
+def _check_output(show: int, wanted: Sequence[str], **forms: bool) -> None:
+    """Check what is to be printed. Raises UsageError."""
+    if sum(forms.values()) > 1:
+        raise UsageError("--json, --csv and --markdown exclude each other", "choose one of them")
+    if show < 0:
+        raise UsageError(f"invalid --show {show}", "write a whole number")
+    if wanted and (forms["as_csv"] or forms["as_markdown"]):
+        form = "--csv" if forms["as_csv"] else "--markdown"
+        raise UsageError(
+            f"{form} prints the table alone, without --{wanted[0]}",
+            "leave one of them out, or use --json",
+        )
 
 
 def _request(
@@ -189,6 +190,19 @@ def _evaluate(
         return list(evaluations(models, data, device, advance, ui.note, request))
 
 
+def _show(results: "Sequence[Evaluation]", asked: bool) -> None:
+    """Print the table: of losses alone, where there is nothing else and none was ``asked`` for."""
+    from nanogpt_cli.cli import eval_view
+
+    of_text = all(result.replies is None and result.loss is not None for result in results)
+    if of_text and not asked:
+        _say_what_was_measured(results, intervals=False)
+        show_losses(results)
+    else:
+        _say_what_was_measured(results)
+        eval_view.show_table(results)
+
+
 def _say_what_was_measured(results: "Sequence[Evaluation]", intervals: bool = True) -> None:
     """Say on what models were evaluated, and how replies were drawn."""
     for source in dict.fromkeys(result.data for result in results):
@@ -201,72 +215,3 @@ def _say_what_was_measured(results: "Sequence[Evaluation]", intervals: bool = Tr
             break
     if intervals:
         ui.say("± half of the 95% interval")
-
-
-def _note_comparison(results: "Sequence[Evaluation]") -> None:
-    from nanogpt_cli.evaluation.compare import compare
-
-    if note := compare(results).note:
-        ui.note(note)
-
-
-def _show(results: "Sequence[Evaluation]") -> None:
-    """Print the table on stdout; the best row, where there is one, is bold."""
-    from rich.console import Console
-    from rich.table import Table
-
-    from nanogpt_cli.evaluation.compare import compare
-    from nanogpt_cli.evaluation.metrics.base import registered_metrics
-
-    metrics = {name: m for name, m in registered_metrics().items() if name in results[0].metrics}
-    titles = [*(m.title or name for name, m in metrics.items()), "tokens", "step"]
-    rows = [
-        [
-            *(metric.show(result.metrics[name]) for name, metric in metrics.items()),
-            f"{result.loss.tokens if result.loss else 0:,}",
-            f"{result.step:,}",
-        ]
-        for result in results
-    ]
-    width = None if sys.stdout.isatty() else 10_000  # a pipe or a file has no last column
-    out = Console(soft_wrap=True, width=width)
-    room = out.width - sum(2 + max(map(len, column)) for column in zip(titles, *rows, strict=True))
-    table = Table(box=None, pad_edge=False)
-    table.add_column("model", overflow="fold")  # the one column that gives way
-    for title in titles:
-        table.add_column(title, justify="right", no_wrap=True)
-    comparison = compare(results)
-    for number, (result, row) in enumerate(zip(results, rows, strict=True)):
-        name = _in_lines(printable(result.checkpoint), room)
-        style = "bold" if number in comparison.best else None
-        table.add_row(ui.escape(name), *row, style=style)
-    out.print(table)
-    if comparison.note:
-        ui.note(comparison.note)
-    _say_differences(results)
-
-
-def _say_differences(results: "Sequence[Evaluation]") -> None:
-    """Say how far each model is from the first, and how sure that is."""
-    from nanogpt_cli.cli.eval_view import names_of
-    from nanogpt_cli.evaluation.compare import differences
-
-    names = names_of(results)
-    for pair in differences(results):
-        found = pair.numbers.get("bits_per_byte")
-        if found is not None and found.low is not None:
-            ui.say(
-                f"{names[pair.model]}: {found.value:+.4f} bits/byte against {names[0]}, "
-                f"95% interval {found.low:+.4f} to {found.high:+.4f}"
-            )
-
-
-def _in_lines(path: str, width: int) -> str:
-    """Return a path in lines that end after a slash, of ``width`` characters where they can."""
-    first, *parts = re.findall(r"[^/]*/|[^/]+", path)
-    lines = [first]
-    for part in parts:
-        if len(lines[-1] + part) > width:
-            lines.append("")
-        lines[-1] += part
-    return "\n".join(lines)

@@ -49,9 +49,13 @@ def chosen_studies(**wanted: bool) -> "list[Name]":
 
 
 def run_studies(
-    models: Sequence[str | Path], names: "Sequence[Name]", data: str | None, device: str
+    models: Sequence[str | Path],
+    names: "Sequence[Name]",
+    data: str | None,
+    device: str,
+    results: "Sequence[Evaluation]",
 ) -> "list[Study]":
-    """Measure what was asked for, under a progress bar."""
+    """Measure what was asked for of models with these results, under a progress bar."""
     if not names:
         return []
     from nanogpt_cli.evaluation.studies import studies
@@ -67,7 +71,8 @@ def run_studies(
                 bar.reset(task, description=ui.escape(printable(doing)), total=total)
             bar.update(task, completed=done)
 
-        return list(studies(models, names, data, device, ui.note, working))
+        losses = {r.checkpoint: r.loss for r in results if r.loss and r.loss_on == "all"}
+        return list(studies(models, names, data, device, ui.note, working, losses))
 
 
 def studies_json(studies: "Iterable[Study]") -> dict[str, list[dict[str, Any]]]:
@@ -78,22 +83,19 @@ def studies_json(studies: "Iterable[Study]") -> dict[str, list[dict[str, Any]]]:
     return keys
 
 
-def show_studies(studies: "Sequence[Study]", results: "Sequence[Evaluation]") -> None:
-    """Print studies below the table of ``results``; yardsticks that models share, once."""
+def show_studies(studies: "Sequence[Study]") -> None:
+    """Print studies below the table; yardsticks that models share, once."""
     from nanogpt_cli.evaluation.studies import Yardsticks
 
-    bits = {
-        result.checkpoint: result.loss.bits_per_byte
-        for result in results
-        if result.loss and not result.masked
-    }
     out = _console()
     groups: dict[int, list[Study]] = {}
     for study in studies:
         if isinstance(study.result, Yardsticks):
             groups.setdefault(id(study.result), []).append(study)
     for group in groups.values():
-        models = {printable(study.checkpoint): bits.get(study.checkpoint) for study in group}
+        models = {
+            printable(study.checkpoint): study.loss.bits_per_byte for study in group if study.loss
+        }
         assert isinstance(group[0].result, Yardsticks)
         _show_yardsticks(out, group[0].result, models)
     for study in studies:
@@ -144,10 +146,10 @@ def _show_yardsticks(
             ui.say(f"{yardstick.name}: not measured, {yardstick.reason}")
     if found.trained_on:
         ui.say(f"all of them have read the training text of {printable(found.trained_on)}")
+    if found.replies_alone:
+        ui.say("measured here on all of the text, not on replies alone")
     for name, bits in models.items():
-        if bits is None:
-            ui.say(f"{name} has no row: its loss is on replies, the yardsticks are on all of it")
-        elif said := verdict(bits, found.yardsticks):
+        if said := verdict(bits, found.yardsticks):
             out.print(f"{ui.escape(name)} is {said}")
 
 

@@ -47,6 +47,11 @@ def compare(results: Sequence[Evaluation]) -> Comparison:
             note="no model is marked as the best: they were evaluated on different data, and their "
             "losses cannot be compared; name one text with --data"
         )
+    if len({result.loss_on for result in results}) > 1:
+        return Comparison(
+            note="no model is marked as the best: the losses of some are those of replies alone, "
+            "as in their training"
+        )
     bits = [loss.bits_per_byte for loss in losses]
     if None in bits:
         return Comparison(
@@ -70,7 +75,11 @@ def compare(results: Sequence[Evaluation]) -> Comparison:
 
 def not_comparable(results: Sequence[Evaluation]) -> frozenset[str]:
     """Return the numbers of a table that are per token, where models have different tokens."""
-    texts = {(result.text, result.tokenizer) for result in results if result.loss is not None}
+    texts = {
+        (result.text, result.tokenizer, result.loss_on)
+        for result in results
+        if result.loss is not None
+    }
     return frozenset(PER_TOKEN if len(texts) > 1 else ())
 
 
@@ -125,6 +134,8 @@ def _comparable(metric: Metric, one: Evaluation, other: Evaluation) -> bool:
         return _same_prompts(one, other)
     if metric.needs == "labels":
         return True
+    if one.loss_on != other.loss_on:
+        return False
     return one.text == other.text if metric.name in PER_TOKEN else one.data == other.data
 
 

@@ -23,8 +23,8 @@ def training_replies(
 ) -> Callable[[Sequence[str]], list[bool]]:
     """Return the function that tells which texts are whole replies in ``tokens``."""
     spans = turn_spans(tokens, tokenizer, chat)
-    starts = spans.starts[spans.is_bot]
-    lengths = spans.ends[spans.is_bot] - starts
+    starts = spans.starts[spans.of("bot")]
+    lengths = spans.ends[spans.of("bot")] - starts
 
     @lru_cache(maxsize=4096)
     def stands(text: str) -> bool:

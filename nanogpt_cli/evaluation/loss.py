@@ -154,8 +154,8 @@ def evaluate_loss(
     ``evaluation_windows``), or at most how many, evenly spread and always the same; None is all.
     ``share`` is (rank, size): the windows of one of ``size`` processes, whose losses add up to that
     of all windows. ``advance`` is called with the number of tokens after each batch, and may raise
-    to stop. ``each`` is given the nats and the bytes (N,) of those tokens of a batch that count.
-    Raises DataError for a text of fewer than two tokens.
+    to stop. ``each`` is given the nats and the bytes (N,) of the tokens of a batch that count, in
+    the text's order. Raises DataError for a text of fewer than two tokens.
     """
     T = window_length(tokens, model.config.block_size)
     starts = windows if isinstance(windows, np.ndarray) else evaluation_starts(tokens, T, windows)
@@ -170,8 +170,8 @@ def evaluate_loss(
             counted = counted_targets(mask, starts[first : first + len(ids)], T)
             targets, nats = targets[counted], nats[counted]
         first += len(ids)
-        sizes = byte_counts[targets.flatten().numpy()]  # N
+        sizes = byte_counts[targets.numpy()]
         loss += Loss(nats.double().sum().item(), nats.numel(), int(sizes.sum()))
-        each(nats.flatten().numpy(), sizes)
+        each(nats.numpy().ravel(), sizes.ravel())
         advance(read)
     return loss

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from nanogpt_cli.checkpoint.load import LoadedModel
 from nanogpt_cli.config import SampleConfig
+from nanogpt_cli.data.mask import LossMask
 from nanogpt_cli.data.store import Dataset, Tokens
 from nanogpt_cli.evaluation.loss import (
     Loss,
@@ -163,12 +164,14 @@ def measure_memorisation(
     sampling: SampleConfig = SAMPLING,
     samples: int = SAMPLES,
     working: Working = silent,
+    mask: LossMask | None = None,
 ) -> Memorisation:
     """Return what a model has memorised of the training text of the dataset.
 
     ``held_out`` is text that it has not seen. ``sampling`` says how texts are generated, each from
-    a prompt out of that, which is not counted. ``working`` is told what is being done. Raises
-    DataError for a text of fewer than two tokens.
+    a prompt out of that, which is not counted. ``working`` is told what is being done. ``mask``
+    says which tokens of ``held_out`` the loss counts; with one, the dataset's own is that of the
+    training text. Raises DataError for a text of fewer than two tokens.
     """
     most = samples * sampling.max_tokens
     advance = counting(working, "generating text", most)
@@ -181,13 +184,23 @@ def measure_memorisation(
     counts = token_byte_counts(loaded.tokenizer, loaded.config.vocab_size)
     block_size = loaded.config.block_size
     val_windows = evaluation_windows(held_out, block_size)
-    train_windows = evaluation_windows(dataset.train, block_size, len(val_windows) * block_size)
+    train_mask = None if mask is None else dataset.train_mask
+    train_windows = evaluation_windows(
+        dataset.train, block_size, len(val_windows) * block_size, train_mask
+    )
     total = (len(val_windows) + len(train_windows)) * window_length(held_out, block_size)
     advance = counting(working, "measuring the loss of both texts", total)
     train = evaluate_loss(
-        loaded.model, dataset.train, counts, windows=train_windows, advance=advance
+        loaded.model,
+        dataset.train,
+        counts,
+        mask=train_mask,
+        windows=train_windows,
+        advance=advance,
     )
-    val = evaluate_loss(loaded.model, held_out, counts, windows=val_windows, advance=advance)
+    val = evaluate_loss(
+        loaded.model, held_out, counts, mask=mask, windows=val_windows, advance=advance
+    )
     return Memorisation(generated, validation, len(texts), sampling, train, val)
 
 

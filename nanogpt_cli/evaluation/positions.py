@@ -13,8 +13,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
-from nanogpt_cli.data.batches import evaluation_starts
+from nanogpt_cli.data.batches import counted_targets, evaluation_starts
+from nanogpt_cli.data.mask import LossMask
 from nanogpt_cli.data.store import Tokens
 from nanogpt_cli.evaluation.loss import window_length, window_nats
 from nanogpt_cli.model.gpt import GPT
@@ -65,9 +67,13 @@ def contexts(model: GPT, tokens: Tokens) -> list[int]:
 
 
 def measure_context(
-    model: GPT, tokens: Tokens, T: int, advance: Callable[[int], None] = lambda tokens: None
+    model: GPT,
+    tokens: Tokens,
+    T: int,
+    advance: Callable[[int], None] = lambda tokens: None,
+    mask: LossMask | None = None,
 ) -> ContextLoss:
-    """Return the loss by position over adjacent windows of T tokens.
+    """Return the loss by position over adjacent windows of T tokens, or those that ``mask`` counts.
 
     ``advance`` is called with the number of tokens after each batch. Raises DataError for a text of
     fewer than two tokens.
@@ -78,17 +84,29 @@ def measure_context(
     starts = evaluation_starts(tokens, T)
     if not len(starts):
         return ContextLoss(T, None, reason=f"the text has only {len(tokens):,} tokens")
-    sums = np.zeros(T)
+    sums, counts = np.zeros(T), np.zeros(T, dtype=np.int64)
+    done = 0
     for _, nats in window_nats(model, tokens, starts, T):
-        sums += nats.double().sum(0).numpy()
+        counted = torch.ones_like(nats, dtype=torch.bool)
+        if mask is not None:
+            counted = counted_targets(mask, starts[done : done + len(nats)], T)  # B, T
+        sums += (nats.double() * counted).sum(0).numpy()
+        counts += counted.sum(0).numpy()
+        done += len(nats)
         advance(nats.numel())
-    means = sums / len(starts)  # T
+    if not counts.any():
+        return ContextLoss(T, None, reason="the loss counts no token of it")
+
+    def mean(first: int, last: int) -> float:
+        return float(sums[first:last].sum() / counts[first:last].sum())
+
     spans = tuple(
-        Span(first + 1, last, float(means[first:last].mean()), (last - first) * len(starts))
+        Span(first + 1, last, mean(first, last), int(counts[first:last].sum()))
         for first, last in _edges(T, block)
+        if counts[first:last].any()
     )
-    beyond = float(means[block:].mean()) if block < T else None
-    return ContextLoss(T, float(means.mean()), beyond, spans)
+    beyond = mean(block, T) if block < T and counts[block:].any() else None
+    return ContextLoss(T, mean(0, T), beyond, spans)
 
 
 def _edges(T: int, block: int) -> list[tuple[int, int]]:

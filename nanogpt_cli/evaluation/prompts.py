@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from nanogpt_cli.data.arrange import arrange
+from nanogpt_cli.data.formats.base import Report
 from nanogpt_cli.data.sources import find_sources, read_pieces
 from nanogpt_cli.data.store import Tokens
-from nanogpt_cli.dialogue import ChatFormat, Turn
+from nanogpt_cli.dialogue import ChatFormat, Role, Turn
 from nanogpt_cli.tokenizer.base import END_OF_TEXT
 from nanogpt_cli.tokenizer.load import Tokenizer
 
@@ -56,14 +58,16 @@ class Exchanges:
         return [self.read(int(i)) for i in np.sort(chosen)]
 
 
-def file_exchanges(path: Path) -> Exchanges:
+def file_exchanges(path: Path, chat: ChatFormat | None = None) -> Exchanges:
     """Return the exchanges of a file of dialogues, none where it is plain text.
 
+    Turns are joined as ``prepare`` does, with what stands in front of them where ``chat`` has it.
     Raises DataError for a file that cannot be used.
     """
     with ExitStack() as stack:
         sources, _ = find_sources([str(path)], "auto", stack)
-        pieces = list(read_pieces(sources))
+        kept = {"context": bool(chat and chat.context), "emotion": bool(chat and chat.emotion)}
+        pieces = list(arrange(read_pieces(sources), Report(), join=True, **kept))
     turns = [piece for piece in pieces if isinstance(piece, Turn)]
     ends = np.cumsum([isinstance(piece, Turn) for piece in pieces])
     starts = sorted({0, *(int(end) for end, p in zip(ends, pieces, strict=True) if p is None)})
@@ -89,22 +93,32 @@ class TurnSpans:
     """The first token after the tag that opens a turn."""
     ends: npt.NDArray[np.int64]
     """The tag, or the end of the text, that closes it."""
-    is_bot: npt.NDArray[np.bool_]
+    roles: tuple[Role, ...]
+    """All that a turn may have."""
+    role: npt.NDArray[np.int64]
+    """The number of each turn's in ``roles``."""
     documents: npt.NDArray[np.int64]
     """The number of the conversation."""
+
+    def of(self, role: Role) -> npt.NDArray[np.bool_]:
+        """Return which turns have a role (N,)."""
+        return np.asarray(self.role == self.roles.index(role))
 
 
 def turn_spans(tokens: Tokens, tokenizer: Tokenizer, chat: ChatFormat) -> TurnSpans:
     """Find the turns by their tags, which must be special tokens."""
     special = tokenizer.special_tokens
-    human, bot, end = (special[tag] for tag in chat.tags)
+    every: tuple[Role, ...] = ("human", "bot", "context", "emotion")
+    roles = tuple(role for role in every if chat.tag(role))
+    opening = np.array([special[chat.tag(role)] for role in roles])
     end_of_text = special.get(END_OF_TEXT, -1)
-    at = np.flatnonzero(np.isin(tokens, [human, bot, end, end_of_text]))
+    at = np.flatnonzero(np.isin(tokens, [*opening, special[chat.end], end_of_text]))
     tags = np.asarray(tokens[at])
-    opens = (tags == human) | (tags == bot)
+    opens = np.isin(tags, opening)
+    role = (tags[opens, None] == opening).argmax(axis=1)
     closes = np.append(at[1:], len(tokens))
     documents = np.cumsum(tags == end_of_text)
-    return TurnSpans(at[opens] + 1, closes[opens], tags[opens] == bot, documents[opens])
+    return TurnSpans(at[opens] + 1, closes[opens], roles, role, documents[opens])
 
 
 def token_exchanges(tokens: Tokens, tokenizer: Tokenizer, chat: ChatFormat) -> Exchanges:
@@ -112,12 +126,13 @@ def token_exchanges(tokens: Tokens, tokenizer: Tokenizer, chat: ChatFormat) -> E
     spans = turn_spans(tokens, tokenizer, chat)
     same = spans.documents[1:] == spans.documents[:-1]
     length = spans.ends - spans.starts
-    replies = spans.is_bot[1:] & ~spans.is_bot[:-1] & same & (length[1:] > 0) & (length[:-1] > 0)
+    pairs = spans.of("bot")[1:] & spans.of("human")[:-1] & same
+    replies = pairs & (length[1:] > 0) & (length[:-1] > 0)
     found = np.flatnonzero(replies) + 1
 
     def turn(i: int) -> Turn:
         text = tokenizer.decode(tokens[spans.starts[i] : spans.ends[i]].tolist())
-        return Turn("bot" if spans.is_bot[i] else "human", text.strip())
+        return Turn(spans.roles[spans.role[i]], text.strip())
 
     def read(number: int) -> Exchange:
         at = int(found[number])

@@ -61,8 +61,8 @@ class Evaluation:
     """How replies were drawn: the fields of SampleConfig, and how many ``prompts``."""
     text: str = ""
     """The fingerprint of the text: equal for the same text as the same tokens."""
-    masked: bool = False
-    """Whether the loss counts a part of the text alone."""
+    loss_on: str = "all"
+    """What the losses count: ``replies`` or ``all``."""
 
     def to_dict(self, show: int = 0) -> dict[str, Any]:
         """Return the result in JSON's types: an entry of ``models`` in ``eval --json``.
@@ -76,6 +76,7 @@ class Evaluation:
             **of_text,
             **self._flat(),
             "tokens": self.loss.tokens if self.loss else None,
+            "loss_on": self.loss_on,
             "step": self.step,
             "pos_embd": self.pos_embd,
             "parameters": self.parameters,
@@ -219,7 +220,7 @@ def _evaluate_one(
         replies=replies,
         sampling=sampling,
         text=text.fingerprint,
-        masked=text.mask is not None,
+        loss_on=text.loss_on,
     )
 
 

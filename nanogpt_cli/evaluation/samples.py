@@ -94,7 +94,7 @@ class Subject:
         """Return the held-out prompts with their references; NotApplicable where there are none."""
         request, dataset = self.request, self.text.dataset
         if dataset is None:
-            found = file_exchanges(self.text.source)
+            found = file_exchanges(self.text.source, self.loaded.chat_format)
         elif dataset.chat_format is None or not tags_are_special(
             dataset.tokenizer, dataset.chat_format
         ):

@@ -4,7 +4,7 @@ A study is measured for one model at a time, and has a result with ``to_dict`` o
 is none. This module knows neither a screen nor the command line.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +13,7 @@ from nanogpt_cli.checkpoint.load import LoadedModel
 from nanogpt_cli.data.store import Dataset, open_dataset
 from nanogpt_cli.errors import DataError
 from nanogpt_cli.evaluation.index_file import open_index
+from nanogpt_cli.evaluation.loss import Loss
 from nanogpt_cli.evaluation.memorisation import (
     SAMPLES,
     SAMPLING,
@@ -22,6 +23,7 @@ from nanogpt_cli.evaluation.memorisation import (
 from nanogpt_cli.evaluation.positions import ContextLoss, contexts, measure_context
 from nanogpt_cli.evaluation.progress import Working, counting, labelled, silent
 from nanogpt_cli.evaluation.run import Model, loaded_model
+from nanogpt_cli.evaluation.scorer import ModelScorer
 from nanogpt_cli.evaluation.speed import Speed, measure_speed
 from nanogpt_cli.evaluation.text import EvaluationText, evaluation_text
 from nanogpt_cli.evaluation.yardsticks import Material, Yardstick, measure_yardsticks
@@ -39,6 +41,8 @@ class Yardsticks:
     trained_on: Path | None
     """The dataset whose training text they have read."""
     yardsticks: list[Yardstick]
+    replies_alone: bool = False
+    """Whether the table of losses counts replies alone, which the yardsticks never do."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return it in JSON's types."""
@@ -70,11 +74,14 @@ class Study:
     result: Yardsticks | PositionLosses | Memorisation | Speed | None
     reason: str | None = None
     """Why there is no result."""
+    loss: Loss | None = None
+    """Of the model over all that yardsticks are measured on; None for other studies."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return it in JSON's types: an entry of the list that has the study's name as its key."""
         content = {"reason": self.reason} if self.result is None else self.result.to_dict()
-        return {"checkpoint": str(self.checkpoint), **content}
+        of_model = {} if self.loss is None else {"bits_per_byte": self.loss.bits_per_byte}
+        return {"checkpoint": str(self.checkpoint), **of_model, **content}
 
 
 def studies(
@@ -84,11 +91,13 @@ def studies(
     device: str = "auto",
     note: Callable[[str], None] = lambda text: None,
     working: Working = silent,
+    losses: Mapping[Path, Loss] | None = None,
 ) -> Iterator[Study]:
     """Yield each study of each model, one model in memory at a time.
 
     ``models``, ``data`` and ``device`` are as in ``evaluate``. ``note`` is told what the user
-    should know, ``working`` what is being done. Raises CheckpointError and DataError.
+    should know, ``working`` what is being done. ``losses`` are those over all tokens of the text
+    that are known already, by checkpoint. Raises CheckpointError and DataError.
     """
     known: dict[object, Yardsticks] = {}
     for model in models:
@@ -108,13 +117,14 @@ def studies(
                 note(f"{dataset.folder} has changed since {loaded.path} was trained on it")
             if name == "yardsticks":
                 found = _yardsticks(loaded, text, dataset, known, say)
-                yield Study(loaded.path, name, found)
+                loss = (losses or {}).get(loaded.path) or _loss(loaded, text, say)
+                yield Study(loaded.path, name, found, loss=loss)
             elif dataset is None:
                 yield Study(loaded.path, name, None, why)
             else:
                 index = open_index(dataset, note, say)
                 result = measure_memorisation(
-                    loaded, dataset, index, text.tokens, SAMPLING, SAMPLES, say
+                    loaded, dataset, index, text.tokens, SAMPLING, SAMPLES, say, text.mask
                 )
                 yield Study(loaded.path, name, result)
 
@@ -167,13 +177,21 @@ def _yardsticks(
     key = (text.source, repr(loaded.tokenizer.to_dict()), material.window, folder)
     if key not in known:
         found = measure_yardsticks(material, say)
-        known[key] = Yardsticks(text.source, loaded.tokenizer.name, folder, found)
+        known[key] = Yardsticks(
+            text.source, loaded.tokenizer.name, folder, found, text.mask is not None
+        )
     return known[key]
+
+
+def _loss(loaded: LoadedModel, text: EvaluationText, say: Working) -> Loss:
+    """Return the loss over all tokens, as yardsticks count them, whatever training counted."""
+    advance = counting(say, "measuring the model", len(text.tokens))
+    return ModelScorer(loaded, advance).nats(text.tokens)
 
 
 def _positions(loaded: LoadedModel, text: EvaluationText, say: Working) -> PositionLosses:
     results = []
     for T in contexts(loaded.model, text.tokens):
         advance = counting(say, f"windows of {T:,} tokens", len(text.tokens))
-        results.append(measure_context(loaded.model, text.tokens, T, advance))
+        results.append(measure_context(loaded.model, text.tokens, T, advance, text.mask))
     return PositionLosses(results)

@@ -24,13 +24,18 @@ class EvaluationText:
     """The dataset's folder, or the text file."""
     tokens: Tokens
     fingerprint: str
-    """By which it is recognised: the same text as the same tokens."""
-    mask: LossMask | None = None
-    """Which tokens the loss counts; None where it counts all."""
+    """By which it is recognised: the same text as the same tokens, of which the same count."""
     dataset: Dataset | None = None
     """None for a file."""
+    mask: LossMask | None = None
+    """Which tokens the loss counts; None where it counts all."""
     notes: tuple[str, ...] = ()
     """What had to be assumed or left out, for the user to read."""
+
+    @property
+    def loss_on(self) -> str:
+        """What the loss counts: ``replies`` or ``all``."""
+        return "all" if self.mask is None else "replies"
 
 
 def evaluation_text(loaded: LoadedModel, data: str | Path | None = None) -> EvaluationText:
@@ -52,16 +57,17 @@ def evaluation_text(loaded: LoadedModel, data: str | Path | None = None) -> Eval
 def _file_text(loaded: LoadedModel, file: Path) -> EvaluationText:
     counted = bytearray()
     ids, unknown = encode_file(str(file), loaded.tokenizer, loaded.chat_format, counted)
+    tokens = np.array(ids, dtype=np.uint32)
+    content = hashlib.sha256(tokens.tobytes())
     notes = []
     if unknown:
         notes.append(f"{file}: characters unknown to the model are left out: {unknown[:8]}")
-    tokens, mask = np.array(ids, dtype=np.uint32), None
-    content = hashlib.sha256(tokens.tobytes())
+    mask = None
     if loaded.about["data"].get("loss_on") == "replies" and 1 in counted and 0 in counted:
         mask = LossMask.of(np.frombuffer(counted, np.bool_))
         content.update(counted)
         notes.append(f"{file}: {_REPLIES}")
-    return EvaluationText(file, tokens, content.hexdigest(), mask, notes=tuple(notes))
+    return EvaluationText(file, tokens, content.hexdigest(), None, mask, tuple(notes))
 
 
 def _dataset_text(loaded: LoadedModel, data: str | Path | None) -> EvaluationText:
@@ -73,12 +79,7 @@ def _dataset_text(loaded: LoadedModel, data: str | Path | None) -> EvaluationTex
             f"({dataset.tokenizer.name})",
             "name its own data with --data, or a text file",
         )
-    notes = (f"{dataset.folder}: {_REPLIES}",) if dataset.val_mask else ()
+    notes = (*dataset.notes, *((f"{dataset.folder}: {_REPLIES}",) if dataset.val_mask else ()))
     return EvaluationText(
-        dataset.folder,
-        dataset.val,
-        dataset.fingerprint,
-        dataset.val_mask,
-        dataset,
-        (*dataset.notes, *notes),
+        dataset.folder, dataset.val, dataset.fingerprint, dataset, dataset.val_mask, notes
     )

@@ -6,6 +6,7 @@ import re
 from io import StringIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 import sacrebleu
 
@@ -242,3 +243,33 @@ def test_losses_of_different_tokenizers_are_marked_and_bits_per_byte_are_compare
     difference = out.partition("difference from talk")[2]
     assert "bits/byte" in difference
     assert "val loss" not in difference
+
+
+def test_what_replies_do_not_have_counts_in_no_number_but_the_yardsticks(
+    talk, nanogpt, monkeypatch
+):
+    monkeypatch.setattr("nanogpt_cli.evaluation.studies.SAMPLES", 2)
+    asked = ("--yardsticks", "--positions", "--memorisation", "--metrics", "val-loss,bits-per-byte")
+    found = document(nanogpt, talk, *asked)
+    (model,), dataset = found["models"], open_dataset(Path("data/talk"))
+    assert model["loss_on"] == "replies"
+    assert model["tokens"] < dataset.val_mask.count() < len(dataset.val) / 2 + 1
+    lines = map(json.loads, Path("out/talk/eval.jsonl").read_text().splitlines())
+    (stored,) = (line["sample"] for line in lines if line["event"] == "text")
+    sums = np.sum(stored["stretches"], axis=0)  # what intervals are drawn from
+    assert sums == pytest.approx([stored["loss"][k] for k in ("nats", "tokens", "text_bytes")])
+    assert found["positions"][0]["contexts"][0]["loss"] == pytest.approx(model["val_loss"])
+    assert found["memorisation"][0]["val_loss"] == pytest.approx(model["val_loss"])
+    of_all = found["yardsticks"][0]["bits_per_byte"]
+    assert of_all != pytest.approx(model["bits_per_byte"], abs=1e-6)
+    code, out, err = nanogpt("eval", talk, *asked[:1], *asked[3:], *FLAGS)
+    assert code == 0, err
+    assert f"{of_all:.3f}" in out
+    assert "on all of the text" in err
+
+
+@pytest.mark.parametrize("form", ["--csv", "--markdown"])
+def test_a_table_alone_has_no_studies(talk, nanogpt, form):
+    code, out, err = nanogpt("eval", talk, form, "--speed", *FLAGS)
+    assert (code, out) == (2, "")
+    assert f"error: {form} prints the table alone, without --speed" in err

@@ -192,7 +192,13 @@ def test_an_evaluation_counts_the_same_positions(tiny) -> None:
     tokens, counts = rng.integers(0, 37, 16 * 9 + 1).astype(np.uint16), np.arange(37)
     counted = rng.random(len(tokens)) < 0.3
     model = tiny().requires_grad_(False)
-    loss = evaluate_loss(model, tokens, counts, mask=LossMask.of(counted))
+    batches = []
+    loss = evaluate_loss(
+        model, tokens, counts, mask=LossMask.of(counted), each=lambda *both: batches.append(both)
+    )
+    each, sizes = (np.concatenate(parts) for parts in zip(*batches, strict=True))
+    assert (each.sum(), len(each)) == (pytest.approx(loss.nats, rel=1e-5), loss.tokens)
+    assert sizes.tolist() == counts[tokens[1:][counted[1:]]].tolist()
     nats = size = 0.0
     for first in range(0, 16 * 9, 16):
         x = torch.from_numpy(tokens[first : first + 17].astype(np.int64))

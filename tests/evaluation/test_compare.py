@@ -41,6 +41,7 @@ def test_equal_models_are_equally_good_and_one_model_is_not_compared():
         (result(300.0, 400, 390), "different parts"),
         (result(300.0, 400, 390, tokenizer="gpt2"), "different parts"),
         (result(300.0, 400, 0), "bits per byte"),
+        (replace(result(300.0, 400, 400), loss_on="replies"), "replies alone"),
     ],
 )
 def test_what_cannot_be_compared_has_no_best(other, why):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from nanogpt_cli.data.mask import LossMask
 from nanogpt_cli.evaluation.loss import evaluate_loss
 from nanogpt_cli.evaluation.positions import contexts, measure_context
 
@@ -18,6 +19,18 @@ def test_positions_add_up_to_the_loss(tiny):
     total = sum(span.loss * span.tokens for span in found.spans)
     assert total / loss.tokens == pytest.approx(loss.per_token, abs=1e-6)
     assert found.beyond is None
+
+
+def test_positions_that_a_mask_counts_add_up_to_its_loss(tiny):
+    model = tiny()
+    counted = np.random.default_rng(1).random(len(TOKENS)) < 0.3
+    counted[2::16] = False  # no window counts its second position
+    mask = LossMask.of(counted)
+    found = measure_context(model, TOKENS, 16, mask=mask)
+    loss = evaluate_loss(model, TOKENS, np.ones(37, dtype=np.int64), mask=mask)
+    assert found.loss == pytest.approx(loss.per_token, abs=1e-6)
+    assert [s.first for s in found.spans] == [1, 3, 5, 9]
+    assert sum(span.tokens for span in found.spans) == loss.tokens
 
 
 def test_each_position_is_its_own(tiny):

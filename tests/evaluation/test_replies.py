@@ -59,6 +59,25 @@ def test_a_file_and_its_tokens_have_the_same_exchanges(chat_file):
     assert {(e.context, e.reference) for e in held_out} < known
 
 
+def test_what_stands_in_front_of_a_conversation_is_in_its_prompts():
+    text = "<context>A fair<endOfText>\n<emotion>joy<endOfText>\n" + TALK
+    Path("fair.txt").write_text("".join(text.format(i) for i in range(40)))
+    kept = {"with_context": True, "with_emotion": True}
+    prepare(PrepareOptions(("fair.txt",), Path("data/fair"), tokenizer="byte", **kept))
+    dataset = open_dataset(Path("data/fair"))
+    front = (Turn("context", "A fair"), Turn("emotion", "joy"))
+    for found in (
+        token_exchanges(dataset.val, dataset.tokenizer, dataset.chat_format),
+        file_exchanges(Path("fair.txt"), dataset.chat_format),
+    ):
+        first = found.read(0)
+        assert first.context[:2] == front
+        assert [turn.role for turn in first.context[2:]] == ["human"]
+    assert file_exchanges(Path("fair.txt"), CHAT).read(0).context == (Turn("human", "Hi 0!"),)
+    known = training_replies(dataset.train, dataset.tokenizer, dataset.chat_format)
+    assert known(["See you.", "joy"]) == [True, False]
+
+
 def test_each_conversation_gives_one_before_any_gives_another():
     chosen = Exchanges([0] * 50 + [1] * 50 + [2], lambda i: i).choose(4, seed=1)
     documents = [min(2, i // 50) for i in chosen]
