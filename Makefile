@@ -2,12 +2,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
 READY := $(VENV)/.ready
 AUDIT := .venv-audit
 
 .PHONY: demo test test-long lint audit format docs pictures clean
 
-demo: $(READY)
+demo: $(INSTALLED)
 	$(BIN)/nanogpt prepare --force
 	$(BIN)/nanogpt train --data-dir data/demo --time 3m --out-dir out/demo --force
 	$(BIN)/nanogpt chat demo --seed 1 -p "my dog is ill and i am so worried"
@@ -49,8 +50,13 @@ pictures: $(READY)
 clean:
 	rm -rf $(VENV) $(AUDIT) build dist
 
-$(READY): pyproject.toml constraints.txt
+# The program alone, and what its checks need too.
+$(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+$(READY): $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 

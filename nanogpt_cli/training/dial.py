@@ -152,7 +152,7 @@ def timed_steps(
         model = make_model(model_config).to(device)
     state = TrainState(model, make_optimizers(model, config))
     per_sequence = model.flops_per_token() * model_config.block_size
-    most_flops = _TRIAL_FLOPS[device.type == "cuda"]
+    most_flops = _TRIAL_FLOPS_ON_GPU if device.type == "cuda" else _TRIAL_FLOPS
     sequences = max(1, min(config.batch_size, int(most_flops / per_sequence)))
     trial = replace(config, batch_size=sequences, gradient_accumulation_steps=1)
 
@@ -174,5 +174,5 @@ def timed_steps(
     return [seconds / part for seconds in times[1:]]  # the first one allocates
 
 
-_TRIAL_FLOPS = (1e12, 1e14)
-"""At most this many floating-point operations in a step that is timed: elsewhere, on a GPU."""
+_TRIAL_FLOPS, _TRIAL_FLOPS_ON_GPU = 1e12, 1e14
+"""At most this many floating-point operations in a step that is timed."""

@@ -107,7 +107,10 @@ def test_an_archive_is_its_texts() -> None:
         (zipped({"a.txt": PROSE})[:-30], r"cannot unpack a\.zip"),
         (encrypted(zipped({"a.txt": PROSE})), r"cannot unpack a\.zip.*(encrypted|password)"),
         (gzip.compress(b"%PDF-1.7" * 99, mtime=0), "holds a PDF"),
-        (gzip.compress(b"a.txt".ljust(257, b"\0") + b"ustar\0" + bytes(999), mtime=0), "a tar"),
+        (
+            gzip.compress(b"a.txt".ljust(257, b"\0") + b"ustar\0" + bytes(1000), mtime=0),
+            "holds a tar",
+        ),
     ],
 )  # fmt: skip
 def test_what_holds_no_text_is_refused(content: bytes, said: str) -> None:

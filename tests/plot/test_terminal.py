@@ -107,7 +107,7 @@ def test_one_point_is_drawn(one):
 @settings(deadline=None, max_examples=60)
 @given(
     points=st.lists(
-        st.tuples(st.integers(0, 10**11), st.floats(-1e11, 1e11)),
+        st.tuples(st.integers(0, 10**12 - 1), st.floats(1 - 1e12, 1e12 - 1)),
         min_size=1, max_size=8, unique_by=lambda point: point[0],
     ),
     size=st.tuples(st.integers(1, 200), st.integers(1, 60)),

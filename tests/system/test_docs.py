@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,7 @@ TRAIN = ["--n-layer=1", "--n-head=2", "--n-embd=16", "--block-size=16", "--batch
 @pytest.mark.long
 def test_the_tutorial_can_be_followed(capsys, monkeypatch):
     [script] = blocks("docs/tutorial.md", "python")
-    exec(script, {})
+    subprocess.run([sys.executable, "-c", script], check=True)
     assert Path("cafe.txt").read_text().startswith(blocks("docs/tutorial.md", "text")[0])
     Path("book.txt").write_text("It was the best of times, it was the worst of times.\n" * 3000)
     typed = list(commands("docs/tutorial.md"))
