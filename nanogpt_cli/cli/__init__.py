@@ -5,6 +5,7 @@ result; torch and numpy are imported inside the commands, so that ``nanogpt --he
 """
 
 import sys
+from traceback import clear_frames
 from typing import Annotated, Any
 
 import typer
@@ -141,6 +142,7 @@ def _explain(error: BaseException) -> int:
         case SystemExit(code=int(code)):
             return code
         case _ if is_out_of_memory(error):
+            clear_frames(error.__traceback__)  # what they held is needed to say so
             shown = MachineError("out of memory", _LESS_MEMORY)
         case OSError():
             shown = _machine_error(error)

@@ -4,6 +4,7 @@ A terminal's lines end between words. What is read by a program, or typed next, 
 """
 
 import re
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -91,10 +92,13 @@ def _line_starts(text: str, width: int) -> list[int]:
 
 def show_error(error: NanoGPTError) -> None:
     """Print an error and how to fix it, even with ``--quiet``."""
-    console().quiet = False
-    for label, text in (("[bold red]error:[/]", error.message), ("[bold]hint:[/]", error.hint)):
+    for label, style, text in (("error", "bold red", error.message), ("hint", "bold", error.hint)):
         shown = printable(text if len(text) <= LONGEST else f"{text[:LONGEST]} ...")
-        markup(f"{label} {escape(shown)}")
+        try:
+            console().quiet = False
+            markup(f"[{style}]{label}:[/] {escape(shown)}")
+        except MemoryError:
+            print(f"{label}: {shown}", file=sys.stderr)
 
 
 def escape(text: str) -> str:
