@@ -382,6 +382,7 @@ def test_a_stdin_that_is_closed_is_empty(command):
     assert done.stderr.startswith("error: ")
 
 
+@pytest.mark.long
 def test_a_stdout_that_knows_ascii_only_is_borne(nanogpt):
     Path("grüße.txt").write_text("Größe — “quotes” 日本語 😀\n" * 60)
     assert nanogpt("prepare", "grüße.txt", "--tokenizer=char")[0] == 0

@@ -201,6 +201,7 @@ def series(kills, seed):
     assert toll.inside >= 0.4 * toll.kills
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("text_data")
 def test_a_run_that_is_killed_ends_like_one_that_is_not():
     series(2, 0)

@@ -79,6 +79,7 @@ class TestTwoRuns:
         code, _, err = nanogpt("train", *TINY, "--max-iters=1", f"--out-dir={RUN}", "--force")
         assert code == 0, err
 
+    @pytest.mark.long
     def test_two_that_choose_their_folder_in_the_same_moment(self):
         program = (
             "import os, sys, time; from pathlib import Path; from nanogpt_cli import cli\n"
@@ -114,7 +115,7 @@ class TestTwoRuns:
         assert {p: p.read_bytes() for p in first.out_dir.iterdir()} == before
 
 
-@pytest.mark.parametrize("loads", [100, pytest.param(3000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("loads", [30, pytest.param(3000, marks=pytest.mark.long)])
 def test_a_checkpoint_is_readable_at_every_moment_of_its_replacement(tiny, loads):
     path = Path("ckpt.pt")
     model = tiny(n_embd=64)
@@ -356,6 +357,7 @@ class TestAReaderDuringPrepare:
         assert find_dataset() == Path("data/new")
 
 
+@pytest.mark.long
 def test_a_run_goes_on_with_the_data_it_began_with(nanogpt):
     prepare_letters(ABC)
     with training(f"--data-dir={OUT}", "--log-interval=1") as run:
@@ -443,6 +445,7 @@ class TestMigrationInAFolderWhereARunTrains:
         assert [p.name for p in RUN.iterdir()] == ["ckpt.pt"]
 
 
+@pytest.mark.long
 def test_two_chats_share_a_history(tiny, text_data):
     words = open_dataset(text_data).tokenizer
     model = tiny(vocab_size=words.vocab_size)

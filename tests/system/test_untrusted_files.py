@@ -167,6 +167,7 @@ def hunt(feed, name, examples):
     strike()
 
 
+@pytest.mark.long
 def test_the_files_are_valid_before_they_are_mutated(untrusted):
     for name in KINDS:
         assert [untrusted(name, [], number) for number in range(5)] == [0] * 5, name

@@ -58,6 +58,7 @@ class TestSaving:
         assert set(seen.saved.values()) == {None}
         assert load_checkpoint(Path("out/a/last.pt")).step == 12
 
+    @pytest.mark.long
     def test_the_loop_does_not_outrun_a_slow_disk_by_more_than_the_interval(self, monkeypatch):
         real = Checkpoint.save
 

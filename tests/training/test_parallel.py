@@ -123,6 +123,7 @@ def test_processes_with_different_memory_cut_their_batches_alike(text_data):
     assert all(torch.equal(even[name], uneven[name]) for name in even)
 
 
+@pytest.mark.long
 def test_an_evaluation_alone_ends_in_both(text_data):
     codes, errors = launch("--eval-only", "--gradient-accumulation-steps=2")
     assert codes == [0, 0], errors
