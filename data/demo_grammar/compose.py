@@ -9,6 +9,7 @@ model can learn it.
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from random import Random
 
 from .notation import Exchange, Topic, read_questions, read_topics
@@ -26,6 +27,14 @@ GENERIC = {topic.name: topic for topic in read_topics("generic")}
 for table in TABLES:
     if table.name in GENERIC:
         GENERIC[table.name].openings += table.openings
+KINDS = {name.rstrip("*"): kind for kind in read_topics("kinds") for name in kind.openings}
+"""The kind of a topic, whose replies fit any topic of it."""
+EVERYDAY = {
+    name.rstrip("*") for kind in read_topics("kinds") for name in kind.openings if "*" in name
+}
+"""What people speak of most."""
+OFTENER = 6
+"""How much oftener an everyday topic is begun than another."""
 QUESTIONS = read_questions("answers")
 ANSWERS = {id(group) for question in QUESTIONS for group in question.answers}
 """The groups of answers to questions that many replies end with."""
@@ -61,16 +70,17 @@ NEUTRAL_OF_TONE = {
 }
 """Replies that fit whatever was told in a tone. They begin as the replies of that tone do, so that
 they are the likeliest rest where the model knows the tone alone."""
-UNSURE = {"opening": (0.15, 0.25), "further": (0.2, 0.4)}
-"""How often a reply that fits anything is given, and one that fits anything of the tone, where a
-topic is begun and where more is told: the less the words say by themselves, the more often."""
+UNSURE = {"opening": (0.35, 0.15, 0.45), "further": (0.4, 0.55, 0.0)}
+"""How often a reply is given that fits anything, one that fits anything of the tone, and one that
+fits anything of the topic's kind, where a topic is begun and where more is told: the less the words
+say by themselves, the more often. Three minutes are too short for the replies of each topic."""
 MOST_DANGER = 3
 """Turns of the human after which a conversation about danger ends."""
 MAX_COPIES = 2
 """How often the very same conversation may occur in the corpus."""
 
 FIRST = {
-    "topic": 44, "misc": 12, "social": 24, "greeting": 12, "name": 4, "danger": 5, "help": 1,
+    "topic": 44, "misc": 8, "social": 32, "greeting": 12, "name": 4, "danger": 5, "help": 1,
 }  # fmt: skip
 """What a conversation begins with, and how often."""
 GREETINGS = ("hello", "how_are_you", "whats_up", "good_morning", "good_evening")
@@ -145,7 +155,7 @@ class Conversation:
         """Say the first words."""
         match self.rng.choices(list(FIRST), list(FIRST.values()))[0]:
             case "topic":
-                self.open(self.rng.choice(self.topics))
+                self.open(self.draw_topic())
             case "misc":
                 self.open(GENERIC[self.rng.choice(("misc_hard", "misc_good", "misc_plain"))])
             case "social":
@@ -210,7 +220,7 @@ class Conversation:
             (lambda: self.react(f"no_{tone}"), 3 if asked and not self.pending else 0.5),
             (self.more, 10 if tone != "plain" else 5),
             (self.change, 4 if asked else 16),
-            (lambda: self.open(self.social(0.3)), 3 if asked else 8),
+            (lambda: self.open(self.social(0.3)), 5 if asked else 12),
             (lambda: self.react("thanks"), 2 if asked else 14),
             (self.ask_generic, 6),
             (self.despair, 1.5 if tone == "hard" else 0.3),
@@ -296,7 +306,12 @@ class Conversation:
         if self.rng.random() < 0.25:
             self.open(GENERIC[self.rng.choice(("misc_hard", "misc_good", "misc_plain"))])
         else:
-            self.open(self.rng.choice(self.topics))
+            self.open(self.draw_topic())
+
+    def draw_topic(self) -> Topic:
+        """Draw what is spoken of, everyday things oftener."""
+        weights = [OFTENER if topic.name in EVERYDAY else 1 for topic in self.topics]
+        return self.rng.choices(self.topics, weights)[0]
 
     def despair(self) -> None:
         """Come to speak of danger to oneself or others."""
@@ -344,11 +359,15 @@ class Conversation:
         """Return replies that fit anything that people may tell there; often none."""
         if topic.name in SOCIAL:
             return ()
-        of_any, of_tone = UNSURE[where]
         drawn = self.rng.random()
+        of_any, of_tone, of_kind = accumulate(UNSURE[where])
         if drawn < of_any:
             return NEUTRAL
-        return NEUTRAL_OF_TONE[self.mood] if drawn < of_any + of_tone else ()
+        if drawn < of_tone:
+            return NEUTRAL_OF_TONE[self.mood]
+        if drawn < of_kind and not topic.name.startswith("misc_"):
+            return replies_of_kind(topic)
+        return ()
 
     def fresh(self, replies: Sequence[str]) -> str:
         """Choose one of those replies that were said least often so far."""
@@ -382,6 +401,14 @@ class Conversation:
                 word = self.slots.setdefault(slot, self.rng.choice(SLOTS[slot.rstrip("2")]))
             text = text.replace(f"{{{slot}}}", word)
         return text
+
+
+def replies_of_kind(topic: Topic) -> Sequence[str]:
+    """Return replies that fit any topic of the kind of this one."""
+    kind = KINDS.get(topic.name)
+    if kind is not None and kind.replies:
+        return tuple(reply.text for reply in kind.replies)
+    return NEUTRAL_OF_TONE[topic.tone if topic.tone in NEUTRAL_OF_TONE else "plain"]
 
 
 def draw_name(rng: Random) -> str:

@@ -20,6 +20,9 @@ Answers to questions that many replies end with stand in ``answers.txt``:
     + ANSWER / ANSWER              answers; ``-`` and ``o`` begin other groups of them
     = REPLY                        a reply to any of the group
 
+The kinds of topics stand in ``kinds.txt``: ``h`` has the names of topics, with ``*`` those that
+people speak of most, and ``r`` replies to the opening of any of them.
+
 Marks in braces are slots, filled from ``words.py``. Lines may be continued by lines that begin with
 four blanks.
 """
