@@ -83,7 +83,7 @@ class TokenizerKind:
 
 
 class Vocabulary(ABC):
-    """Ordinary tokens at 0, 1, 2, ... and special tokens after them: a base for all kinds.
+    """Ordinary tokens, at 0, 1, 2, ... or at ids of their own, and special ones: a base for all.
 
     Raises DataError for a special token that has an ordinary token's id.
     """
@@ -91,15 +91,18 @@ class Vocabulary(ABC):
     open_vocabulary: bool = True
 
     def __init__(
-        self, name: str, tokens: Sequence[bytes], special_tokens: Mapping[str, int]
+        self,
+        name: str,
+        tokens: Sequence[bytes] | Mapping[int, bytes],
+        special_tokens: Mapping[str, int],
     ) -> None:
         self.name = name
         self.special_tokens = dict(special_tokens)
-        self._bytes = dict(enumerate(tokens))
+        self._bytes = dict(tokens if isinstance(tokens, Mapping) else enumerate(tokens))
+        if not self._bytes.keys().isdisjoint(special_tokens.values()):
+            raise corrupt("a special token has the id of an ordinary token")
         self._bytes.update((token, tag.encode()) for tag, token in special_tokens.items())
         self.vocab_size = 1 + max(self._bytes)
-        if min(special_tokens.values(), default=len(tokens)) < len(tokens):
-            raise corrupt("a special token has the id of an ordinary token")
 
     @abstractmethod
     def encode(self, text: str) -> list[int]:
