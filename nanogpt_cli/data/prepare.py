@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nanogpt_cli.config import PrepareConfig
+from nanogpt_cli.data.encode import reliably
 from nanogpt_cli.data.encodings import check_encoding
 from nanogpt_cli.data.given import Input, Progress
 from nanogpt_cli.data.publish import check_free, publish, temporary_folder, write_durably
@@ -209,13 +210,16 @@ def _write_dataset(
     """
     options, chat = given.config, given.chat_format(scan)
     with machine_errors(out), temporary_folder(out) as folder:
-        parts = write_tokens(
-            folder,
-            given.split("tokenizing", scan),
-            tokenizer,
-            separated=scan.separated,
-            chat=chat,
-            workers=options.workers,
+        parts = reliably(
+            lambda: write_tokens(
+                folder,
+                given.split("tokenizing", scan),
+                tokenizer,
+                separated=scan.separated,
+                chat=chat,
+                workers=options.workers,
+            ),
+            warn=given.notes.append,
         )
         check_lengths(parts, given.label)
         loss_on = choose_loss_on(options.loss_on, parts, given.label)

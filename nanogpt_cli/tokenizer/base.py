@@ -8,9 +8,15 @@ one line in ``registry.TOKENIZERS``. This module knows neither files nor any par
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from nanogpt_cli.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Ids = npt.NDArray[np.unsignedinteger[Any]]
 
 END_OF_TEXT = "<|endoftext|>"
 MAX_SPECIAL, LONGEST_SPECIAL = 4096, 256
@@ -42,6 +48,13 @@ class Tokenizer(Protocol):
         """Return the ids of ordinary text; characters without a token (see unknown) are left out.
 
         Lone halves of surrogate pairs are encoded as U+FFFD, where the vocabulary has it.
+        """
+
+    def encode_array(self, text: str) -> "Ids":
+        """Return the same ids (N,) as an array of an unsigned type: faster for much text.
+
+        Raises EnginesDiffer where a faster way turned out to be wrong: ids of earlier calls may be
+        wrong too.
         """
 
     def decode(self, ids: Iterable[int]) -> str:
@@ -107,6 +120,12 @@ class Vocabulary(ABC):
     @abstractmethod
     def encode(self, text: str) -> list[int]:
         """Return the ids of ordinary text."""
+
+    def encode_array(self, text: str) -> "Ids":
+        """Return the same ids as an array."""
+        import numpy as np
+
+        return np.array(self.encode(text), np.uint32)
 
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from contextlib import suppress
 from functools import partial
 from importlib import resources
 from itertools import pairwise
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from nanogpt_cli.errors import DataError, MachineError, UsageError, raise_unrelated
 from nanogpt_cli.registry import TOKENIZERS
@@ -31,10 +31,21 @@ from nanogpt_cli.tokenizer.base import (
     text_field,
 )
 from nanogpt_cli.tokenizer.byte_alphabet import byte_alphabet
+from nanogpt_cli.tokenizer.engine import EnginesDiffer, FastEngine, fast_engine
 from nanogpt_cli.tokenizer.patterns import PATTERNS
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from nanogpt_cli.tokenizer.base import Ids
 
 _LONG_WHITESPACE = 16_384
 """Characters of white space in a row that the regular expression engine can match."""
+
+_SLOW_START, _SMALL = 2**21, 2**12
+"""Characters that tiktoken encodes before gigatoken is made, and short pieces that it always does.
+"""
 
 _TRAINING_BUFFER = 32
 """Texts that rustbpe takes at a time, which bounds its memory."""
@@ -63,6 +74,8 @@ class BPETokenizer(Vocabulary):
         self._tokens = tokens
         self._pattern = pattern
         self._ids = own
+        self._engine: FastEngine | None = None
+        self._before_engine = _SLOW_START
         self._encoding = tiktoken.Encoding(
             name,
             pat_str=pattern,
@@ -76,6 +89,33 @@ class BPETokenizer(Vocabulary):
         for piece in _split_long_whitespace(text):
             ranks += self._encoding.encode_ordinary(piece)
         return ranks if self._ids is None else [self._ids[rank] for rank in ranks]
+
+    def encode_array(self, text: str) -> "Ids":
+        """Encode by gigatoken, once there is enough text for making it to pay."""
+        import numpy as np
+
+        if self._before_engine >= 0:
+            self._before_engine -= len(text)
+            if self._before_engine < 0:
+                self._engine = fast_engine(self._tokens, self._pattern)
+        pieces = [self._ranks(piece) for piece in _split_long_whitespace(valid_text(text))]
+        ranks = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+        return ranks if self._ids is None else np.array(self._ids, np.uint32)[ranks]
+
+    def _ranks(self, piece: str) -> "npt.NDArray[np.uint32]":
+        """Return the ranks of a piece of text (N,). Raises EnginesDiffer where they are wrong."""
+        if self._engine is None or len(piece) < _SMALL:
+            return self._slow_ranks(piece)
+        ranks = self._engine.encode(piece, self._slow_ranks)
+        if ranks is None:
+            raise EnginesDiffer(self._use_tiktoken)
+        return ranks
+
+    def _slow_ranks(self, piece: str) -> "npt.NDArray[np.uint32]":
+        return self._encoding.encode_to_numpy(piece, disallowed_special=())
+
+    def _use_tiktoken(self) -> None:
+        self._engine = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the tokens in order; GPT-2's are part of the package."""
