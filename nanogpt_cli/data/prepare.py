@@ -32,9 +32,8 @@ from nanogpt_cli.data.write import Part, token_dtype, write_tokens
 from nanogpt_cli.errors import DataError
 from nanogpt_cli.files import machine_errors
 from nanogpt_cli.runs import DATASETS
-from nanogpt_cli.text import byte_size
 from nanogpt_cli.tokenizer.base import END_OF_TEXT, Tokenizer, TokenizerKind
-from nanogpt_cli.tokenizer.choice import AUTO, suited_tokenizer
+from nanogpt_cli.tokenizer.choice import AUTO, suited_tokenizer, why_suited
 from nanogpt_cli.tokenizer.load import find_kind, named_tokenizer
 
 if TYPE_CHECKING:
@@ -68,6 +67,8 @@ class PrepareResult:
     turns: int
     loss_on: Literal["replies", "all"]
     """What the loss counts: the bot's turns, or everything."""
+    train_bytes: int
+    """The training text in UTF-8, without tags."""
     trained_tokens: int
     """Those of the training tokens that the loss counts."""
     examples: list[str]
@@ -120,6 +121,7 @@ def prepare(
         conversations=scan.conversations,
         turns=scan.turns,
         loss_on=loss_on,
+        train_bytes=train.bytes,
         trained_tokens=train.reply_tokens if loss_on == "replies" else train.tokens,
         examples=shown,
         notes=[
@@ -164,7 +166,7 @@ def _tokenizer(given: Input) -> tuple[Tokenizer, Scan]:
         scan = given.scan(alphabet=True)
         name = suited_tokenizer(scan.bytes, len(scan.alphabet or ()))
         given.notes.append(
-            f"tokenizer {name} suits {byte_size(scan.bytes)} of text; --tokenizer chooses another"
+            f"tokenizer {name}: {why_suited(name, scan.bytes)}; --compare-tokenizers tries others"
         )
     kind, argument = find_kind(name) or (TokenizerKind(), "")
     if kind.learn:
