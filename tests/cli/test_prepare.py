@@ -35,6 +35,7 @@ def test_json_is_all_there_is_on_stdout(capsys: pytest.CaptureFixture[str]) -> N
         "conversations": 0,
         "turns": 0,
         "loss_on": "all",
+        "train_bytes": 4240,
         "trained_tokens": 4240,
         "examples": [TEXT[:300]],
         "notes": [],
