@@ -1,6 +1,7 @@
 """How fast text becomes token ids, beside tiktoken and Hugging Face's tokenizers, in one run.
 
-Usage: python benchmarks/prepare.py [FILE ...] [--size MB] [--workers N] [--runs N] [--cpu]
+Usage: python benchmarks/prepare.py [FILE ...] [--size MB] [--only gpt2 ...] [--workers N]
+       [--runs N] [--cpu]
 
 encode   one thread turns the text into ids: gpt2 and bpe:8192 here, by tiktoken and by tokenizers;
          char and byte here, and with Python's dict and list
@@ -34,6 +35,7 @@ PIECE = 2**20
 """Characters that are encoded at a time, as in prepare."""
 LEARNED = 20_000_000
 """Characters that bpe:8192 is learned from."""
+NAMES = ("byte", "char", "gpt2", "bpe:8192")
 
 Encode = Callable[[str], Any]
 
@@ -77,30 +79,25 @@ def by_tokenizers(tokenizer: BPETokenizer, pattern: str) -> Encode:
     return lambda piece: theirs.encode(piece, add_special_tokens=False).ids
 
 
-def contestants(text: str) -> dict[str, dict[str, Encode]]:
-    """Return the ways to encode, by tokenizer and by whose they are."""
-    ours, learned = default_gpt2({}), train_bpe([text[:LEARNED]], 8192)
-    char, byte = train_char([text]), ByteTokenizer()
-    ids = {c: i for i, c in enumerate(sorted(set(text)))}
-    return {
-        "gpt2": {
-            "nanogpt": ours.encode_array,
-            "tiktoken": by_tiktoken(ours, PATTERNS["gpt2"]),
-            "tokenizers": by_tokenizers(ours, PATTERNS["gpt2"]),
-        },
-        "bpe:8192": {
-            "nanogpt": learned.encode_array,
-            "tiktoken": by_tiktoken(learned, PATTERNS["rustbpe"]),
-            "tokenizers": by_tokenizers(learned, PATTERNS["rustbpe"]),
-        },
-        "char": {
-            "nanogpt": char.encode_array,
-            "a dict": lambda piece: [ids[c] for c in piece],
-        },
-        "byte": {
-            "nanogpt": byte.encode_array,
+def contestants(name: str, text: str) -> dict[str, Encode]:
+    """Return the ways to encode with a tokenizer, by whose they are."""
+    if name == "byte":
+        return {
+            "nanogpt": ByteTokenizer().encode_array,
             "a list": lambda piece: list(piece.encode()),
-        },
+        }
+    if name == "char":
+        ids = {c: i for i, c in enumerate(sorted(set(text)))}
+        return {
+            "nanogpt": train_char([text]).encode_array,
+            "a dict": lambda piece: [ids[c] for c in piece],
+        }
+    ours = default_gpt2({}) if name == "gpt2" else train_bpe([text[:LEARNED]], 8192)
+    pattern = PATTERNS["gpt2" if name == "gpt2" else "rustbpe"]
+    return {
+        "nanogpt": ours.encode_array,
+        "tiktoken": by_tiktoken(ours, pattern),
+        "tokenizers": by_tokenizers(ours, pattern),
     }
 
 
@@ -122,6 +119,7 @@ def main() -> None:
     )
     parser.add_argument("files", nargs="*", metavar="FILE")
     parser.add_argument("--size", type=float, default=64, help="megabytes")
+    parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--cpu", action="store_true")
@@ -131,7 +129,8 @@ def main() -> None:
     cut = cut_safely(text[i : i + PIECE] for i in range(0, len(text), PIECE))
     pieces = list(cut)
     results: dict[str, dict[str, float]] = {}
-    for name, ways in contestants(text).items():
+    for name in args.only:
+        ways = contestants(name, text)
         for encode in ways.values():
             for piece in pieces[:4]:  # gigatoken is made here, and caches are warm for all
                 encode(piece[: PIECE if encode is ways["nanogpt"] else PIECE // 8])
@@ -146,7 +145,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "text.txt")
         source.write_text(text, encoding="utf-8")
-        for name in ("gpt2", "bpe:8192", "char", "byte"):
+        for name in args.only:
             options = PrepareOptions(
                 (str(source),), Path(folder, "data"), tokenizer=name, format="text",
                 workers=args.workers, force=True,
