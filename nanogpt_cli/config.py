@@ -198,7 +198,8 @@ class PrepareConfig:
     tokenizer: str = setting(
         "auto",
         "auto (what suits the size of the text), char, bpe:N (N tokens learned from the text), "
-        "gpt2, byte, cl100k_base, o200k_base, or a file or dataset that holds one.",
+        "gpt2, byte, cl100k_base, o200k_base, or a file that holds one: a dataset, tokenizer.json, "
+        ".tiktoken.",
     )
     format: str = setting(
         "auto",

@@ -22,6 +22,14 @@ def valid_text(text: str) -> str:
     return text
 
 
+def utf8(text: str) -> bytes:
+    """Return a text in UTF-8, with U+FFFD for unpaired surrogates."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return valid_text(text).encode()
+
+
 def printable(text: object) -> str:
     """Return untrusted text as one safe line: control characters are shown as escapes."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))

@@ -209,6 +209,15 @@ def kinds(tiny):
             json_dump(words), "words.json", ("prepare hamlet.txt --out data/new --force "
             "--tokenizer {}",), (0, 2, 3), words, json_dump,
         ),
+        "tokenizer.json": Kind(
+            json_dump(_hugging_face()), "tokenizer.json", ("prepare hamlet.txt --out data/new "
+            "--force --tokenizer {}",), (0, 2, 3), _hugging_face(), json_dump,
+        ),
+        "ranks": Kind(
+            b"".join(b"%s %d\n" % (token.encode(), i) for i, token in enumerate(_ranks().split())),
+            "x.tiktoken", ("prepare hamlet.txt --out data/new --force --tokenizer {}:gpt2",),
+            (0, 2, 3),
+        ),
         "meta.pkl": Kind(
             (folder / "meta.pkl").read_bytes(), "data/old/meta.pkl", use_data, (0, 3, 4)
         ),
@@ -245,7 +254,7 @@ KINDS = (
     "checkpoint before 1.6", "meta.json", "tokenizer", "meta.pkl", "train.bin", "metrics.jsonl",
     "console log", "settings in TOML", "settings of nanoGPT's", "dialogue", "JSONL", "JSON", "CSV",
     "config.json", "safetensors", "WhatsApp", "Telegram", "Empathetic Dialogues", "subtitles",
-    "HTML", "gzip", "ZIP", "mask",
+    "HTML", "gzip", "ZIP", "mask", "tokenizer.json", "ranks",
 )  # fmt: skip
 
 
@@ -269,6 +278,18 @@ def _ranks():
 
     tokens = [bytes([i]) for i in range(256)] + [b"to"]
     return " ".join(base64.b64encode(token).decode() for token in tokens)
+
+
+def _hugging_face():
+    """Return a tokenizer.json with the bytes and one merge."""
+    from nanogpt_cli.tokenizer.byte_alphabet import byte_alphabet
+
+    return {
+        "added_tokens": [{"id": 257, "content": "<|endoftext|>", "special": True}],
+        "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": False, "use_regex": True},
+        "model": {"type": "BPE", "merges": [["t", "o"]],
+                  "vocab": {token: i for i, token in enumerate([*byte_alphabet(), "to"])}},
+    }  # fmt: skip
 
 
 def zipfile_pickle(zipped):

@@ -7,10 +7,13 @@ import typer
 
 from nanogpt_cli.cli import ui
 from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
+from nanogpt_cli.cli.tokenizers_view import show_tokenizers
 from nanogpt_cli.config import PrepareConfig
 from nanogpt_cli.data.given import Progress
 from nanogpt_cli.data.prepare import PrepareOptions, PrepareResult
 from nanogpt_cli.data.prepare import prepare as prepare_dataset
+from nanogpt_cli.errors import UsageError
+from nanogpt_cli.setting import parse_duration
 from nanogpt_cli.text import byte_size, printable, shell_word
 
 if TYPE_CHECKING:
@@ -33,11 +36,30 @@ def prepare(
         Path | None,
         typer.Option("--out", "-o", help="Folder of the dataset; by default data/NAME."),
     ] = None,
+    compare_tokenizers: Annotated[
+        bool,
+        typer.Option(
+            "--compare-tokenizers", help="Try tokenizers on the text, and write no dataset."
+        ),
+    ] = False,
+    time: Annotated[
+        str,
+        typer.Option(
+            help="With --compare-tokenizers: how long to train with each (30s, 2m).",
+            metavar="TIME",
+        ),
+    ] = "0",
     as_json: JsonFlag = False,
     given: dict[str, Any],
 ) -> None:
     """Turn text or dialogues into a dataset to train on."""
     options = PrepareOptions(tuple(inputs or ()), out, **given)
+    seconds = parse_duration(time)
+    if compare_tokenizers:
+        show_tokenizers(options, seconds, as_json)
+        return
+    if seconds:
+        raise UsageError("--time is for --compare-tokenizers", "train takes it: nanogpt train")
     with ui.progress() as bar:
         result = prepare_dataset(options, _Passes(bar))
     for text in result.notes:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from nanogpt_cli.config import PrepareConfig
+from nanogpt_cli.data.alphabet import Alphabet
 from nanogpt_cli.data.arrange import arrange
 from nanogpt_cli.data.formats.base import Asked, Piece, Report
 from nanogpt_cli.data.sources import Source, read_pieces
@@ -55,7 +56,7 @@ class Input:
         Raises DataError where there is no text.
         """
         drop = self.config.repeats == "drop"
-        scan = Scan(self.config.seed, set() if alphabet else None, drop)
+        scan = Scan(self.config.seed, Alphabet() if alphabet else None, drop)
         advance = self._advance("reading")
         if self.for_validation:
             scan.add_validation(self._read(self.for_validation, self.report, advance))

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nanogpt_cli.config import PrepareConfig
+from nanogpt_cli.data.encode import reliably
 from nanogpt_cli.data.encodings import check_encoding
 from nanogpt_cli.data.given import Input, Progress
 from nanogpt_cli.data.publish import check_free, publish, temporary_folder, write_durably
@@ -31,9 +32,8 @@ from nanogpt_cli.data.write import Part, token_dtype, write_tokens
 from nanogpt_cli.errors import DataError
 from nanogpt_cli.files import machine_errors
 from nanogpt_cli.runs import DATASETS
-from nanogpt_cli.text import byte_size
 from nanogpt_cli.tokenizer.base import END_OF_TEXT, Tokenizer, TokenizerKind
-from nanogpt_cli.tokenizer.choice import AUTO, suited_tokenizer
+from nanogpt_cli.tokenizer.choice import AUTO, suited_tokenizer, why_suited
 from nanogpt_cli.tokenizer.load import find_kind, named_tokenizer
 
 if TYPE_CHECKING:
@@ -67,6 +67,8 @@ class PrepareResult:
     turns: int
     loss_on: Literal["replies", "all"]
     """What the loss counts: the bot's turns, or everything."""
+    train_bytes: int
+    """The training text in UTF-8, without tags."""
     trained_tokens: int
     """Those of the training tokens that the loss counts."""
     examples: list[str]
@@ -119,6 +121,7 @@ def prepare(
         conversations=scan.conversations,
         turns=scan.turns,
         loss_on=loss_on,
+        train_bytes=train.bytes,
         trained_tokens=train.reply_tokens if loss_on == "replies" else train.tokens,
         examples=shown,
         notes=[
@@ -163,7 +166,7 @@ def _tokenizer(given: Input) -> tuple[Tokenizer, Scan]:
         scan = given.scan(alphabet=True)
         name = suited_tokenizer(scan.bytes, len(scan.alphabet or ()))
         given.notes.append(
-            f"tokenizer {name} suits {byte_size(scan.bytes)} of text; --tokenizer chooses another"
+            f"tokenizer {name}: {why_suited(name, scan.bytes)}; --compare-tokenizers tries others"
         )
     kind, argument = find_kind(name) or (TokenizerKind(), "")
     if kind.learn:
@@ -209,13 +212,16 @@ def _write_dataset(
     """
     options, chat = given.config, given.chat_format(scan)
     with machine_errors(out), temporary_folder(out) as folder:
-        parts = write_tokens(
-            folder,
-            given.split("tokenizing", scan),
-            tokenizer,
-            separated=scan.separated,
-            chat=chat,
-            workers=options.workers,
+        parts = reliably(
+            lambda: write_tokens(
+                folder,
+                given.split("tokenizing", scan),
+                tokenizer,
+                separated=scan.separated,
+                chat=chat,
+                workers=options.workers,
+            ),
+            warn=given.notes.append,
         )
         check_lengths(parts, given.label)
         loss_on = choose_loss_on(options.loss_on, parts, given.label)

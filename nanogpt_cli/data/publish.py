@@ -14,7 +14,7 @@ from pathlib import Path
 
 from nanogpt_cli.errors import UsageError
 from nanogpt_cli.files import TEMPORARY, machine_errors, open_regular, sync_folder, unfinished
-from nanogpt_cli.runs import COMMITTED, LOCK, TEXT_INDEX, has_committed
+from nanogpt_cli.runs import CHECKED, COMMITTED, LOCK, TEXT_INDEX, has_committed
 
 _ALWAYS = ("train.bin", "val.bin", "meta.json")
 _SOMETIMES = ("train.mask", "val.mask")
@@ -155,7 +155,7 @@ def _finish_publish(out: Path) -> None:
     for name in (*_ALWAYS, *_SOMETIMES):
         with suppress(FileNotFoundError):  # moved before
             (committed / name).replace(out / name)
-    for name in ("meta.pkl", TEXT_INDEX):  # of the dataset that was replaced
+    for name in ("meta.pkl", TEXT_INDEX, CHECKED):  # of the dataset that was replaced
         (out / name).unlink(missing_ok=True)
     committed.rmdir()
     sync_folder(out)

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
+from nanogpt_cli.data.alphabet import Alphabet
 from nanogpt_cli.data.formats.base import Piece
 from nanogpt_cli.data.seen import Seen
 from nanogpt_cli.dialogue import Role, Turn
@@ -41,7 +42,7 @@ class Scan:
     """What the first pass over the input found: 16 bytes per document, whatever its length."""
 
     def __init__(
-        self, seed: int, alphabet: set[str] | None = None, drop_repeats: bool = False
+        self, seed: int, alphabet: Alphabet | None = None, drop_repeats: bool = False
     ) -> None:
         self.alphabet = alphabet
         """Collects the characters that occur, unless None."""
@@ -103,7 +104,7 @@ class Scan:
                 self.turns += piece.role in ("human", "bot")
                 self.tags.add(piece.role)
             if self.alphabet is not None:
-                self.alphabet.update(text)
+                self.alphabet.add_text(text)
 
     def _end(self) -> None:
         """End a document, or forget it where it is left out as a repeated one."""

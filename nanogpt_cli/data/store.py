@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nanogpt_cli import plainpickle
+from nanogpt_cli.data.checked import Checked
 from nanogpt_cli.data.mask import LossMask, mask_bytes
 from nanogpt_cli.dialogue import ChatFormat
 from nanogpt_cli.errors import DataError
@@ -99,11 +100,12 @@ def _open(folder: Path) -> Dataset:
         meta = _own_meta(_parse_meta(text, folder / "meta.json"), folder)
     paths = {split: dataset_file(folder, f"{split}.bin") for split in ("train", "val")}
     train, val = (_map_tokens(path, meta.dtype) for path in paths.values())
-    hashes = hashlib.sha256()
+    hashes, checked = hashlib.sha256(), Checked(folder)
     masks: dict[str, LossMask] = {}
     for split, tokens in (("train", train), ("val", val)):
         stated = meta.stated.get(split, {})
-        _check_tokens(paths[split], tokens, meta, stated)
+        _check_tokens(paths[split], tokens, meta, checked)
+        _check_count(paths[split], tokens, stated)
         claimed = str(stated.get("sha256"))
         hashes.update(claimed.encode(errors="backslashreplace"))  # meta.json is untrusted
         hashes.update(_sample_hash(tokens))  # the file may have changed since meta.json was written
@@ -114,6 +116,7 @@ def _open(folder: Path) -> Dataset:
             masks[split] = LossMask(bits, len(tokens))
             _check_mask(path, masks[split], stated)
             hashes.update(_sample_hash(bits))
+    checked.save()
     return Dataset(
         folder,
         train,
@@ -268,8 +271,11 @@ def _map_tokens(path: Path, dtype: str) -> Tokens:
     return np.memmap(path, dtype=np.dtype(dtype).newbyteorder("<"), mode="r")
 
 
-def _check_tokens(path: Path, tokens: Tokens, meta: _Meta, stated: dict[str, Any]) -> None:
-    """Check that every id is in the vocabulary, and that there are as many as meta.json says."""
+def _check_tokens(path: Path, tokens: Tokens, meta: _Meta, checked: Checked) -> None:
+    """Check that every id is in the vocabulary, once for each state of a large file."""
+    stamp = checked.stamp(path, f"{tokens.dtype} below {meta.vocab_size}")
+    if checked.holds(path, stamp):
+        return
     for start in range(0, len(tokens), 1 << 24):
         top = int(tokens[start : start + (1 << 24)].max())
         if top >= meta.vocab_size:
@@ -277,6 +283,11 @@ def _check_tokens(path: Path, tokens: Tokens, meta: _Meta, stated: dict[str, Any
                 f"{path} holds token {top}, but the vocabulary ends at {meta.vocab_size - 1}",
                 _again(path.parent),
             )
+    checked.add(path, stamp)
+
+
+def _check_count(path: Path, tokens: Tokens, stated: dict[str, Any]) -> None:
+    """Check that there are as many tokens as meta.json says."""
     count = stated.get("tokens", len(tokens))
     if count != len(tokens):
         raise DataError(

@@ -6,30 +6,19 @@ belongs to which split nor where the files are published.
 
 import hashlib
 import os
-import re
 import shutil
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field, replace
-from itertools import groupby
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from nanogpt_cli.data.arrange import arrange
-from nanogpt_cli.data.formats.base import Piece, Report
-from nanogpt_cli.data.sources import find_sources, read_pieces
-from nanogpt_cli.data.split import Scan, Split
-from nanogpt_cli.dialogue import (
-    ChatFormat,
-    Turn,
-    encode_turn,
-    ends_exchange,
-    tags_are_special,
-    uncounted_ids,
-)
-from nanogpt_cli.errors import DataError
+from nanogpt_cli.data.encode import encode_pieces, recut
+from nanogpt_cli.data.formats.base import Piece
+from nanogpt_cli.data.split import Split
+from nanogpt_cli.dialogue import ChatFormat, Turn
 from nanogpt_cli.tokenizer.base import END_OF_TEXT, Tokenizer
 
 if TYPE_CHECKING:
@@ -40,9 +29,6 @@ if TYPE_CHECKING:
 
 BATCH = 2**20
 """Characters that are encoded at a time."""
-
-_LONGEST_PIECE = 2**22
-_SAFE_CUT = re.compile(r".*(?:\S(?= )|[^\W_](?=[\r\n.,;:!?，。、；：！？]))", re.DOTALL)
 
 
 @dataclass
@@ -101,7 +87,8 @@ def write_tokens(
 
     ``separated`` puts ``<|endoftext|>`` after each document, ``chat`` is the format of turns, with
     which train.mask and val.mask are written too, and ``workers`` threads encode. The files have
-    reached the disk when this returns. Raises OSError where they cannot be written.
+    reached the disk when this returns. Raises OSError where they cannot be written, and
+    EnginesDiffer as ``encode_pieces`` does.
     """
     encode = _encoder(tokenizer, separated, chat)
     parts: dict[Split, Part] = {"train": Part(), "val": Part()}
@@ -153,11 +140,11 @@ def _encoder(
 
     def encode(split: Split, batch: list[Piece]) -> _Encoded:
         counted = bytearray() if chat else None
-        ids = _encode(batch, tokenizer, chat or ChatFormat(), end, counted)
+        ids = encode_pieces(batch, tokenizer, chat or ChatFormat(), end, counted)
         texts = (p.text if isinstance(p, Turn) else p or "" for p in batch)
-        size = sum(len(text.encode()) for text in texts)
+        size = sum(len(text) if text.isascii() else len(text.encode()) for text in texts)
         mask = None if counted is None else np.frombuffer(counted, np.bool_)
-        return _Encoded(split, np.array(ids, dtype), batch.count(None), size, mask)
+        return _Encoded(split, ids.astype(dtype, copy=False), batch.count(None), size, mask)
 
     return encode
 
@@ -169,104 +156,6 @@ def token_dtype(tokenizer: Tokenizer) -> "np.dtype[Any]":
     return np.dtype("<u2" if tokenizer.vocab_size <= 2**16 else "<u4")
 
 
-def encode_file(
-    name: str,
-    tokenizer: Tokenizer,
-    chat: ChatFormat | None = None,
-    counted: bytearray | None = None,
-) -> tuple[list[int], list[str]]:
-    """Return a file's ids as ``prepare`` would write them, and the characters that have none.
-
-    ``counted`` gets a byte for each id: 1 in replies and in plain text with its end, else 0. Where
-    the tags are not special tokens, as in the earlier project's models, tagged text is read as
-    plain text. Raises DataError for a file that cannot be used.
-    """
-    chat = chat or ChatFormat()
-    special = tags_are_special(tokenizer, chat)
-    with ExitStack() as stack:
-        sources, _ = find_sources([name], "auto", stack)
-        if not special:
-            sources = [replace(s, format="text") if s.format == "dialogue" else s for s in sources]
-        read = read_pieces(sources)
-        kept = {"context": bool(chat.context), "emotion": bool(chat.emotion)}
-        pieces = list(arrange(read, Report(), join=True, **kept))
-    scan = Scan(seed=0, alphabet=set())
-    scan.add(pieces)
-    if scan.turns and not special:
-        raise DataError(
-            f"{name} holds conversations, and the tokenizer has no tags for them",
-            "name a file of plain text",
-        )
-    end = tokenizer.special_tokens.get(END_OF_TEXT) if scan.separated else None
-    recut = (piece for _, piece in _recut(("val", piece) for piece in pieces))
-    ids = _encode(recut, tokenizer, chat, [] if end is None else [end], counted)
-    return ids, tokenizer.unknown("".join(sorted(scan.alphabet or ())))
-
-
-def _encode(
-    pieces: Iterable[Piece],
-    tokenizer: Tokenizer,
-    chat: ChatFormat,
-    end: list[int],
-    counted: bytearray | None = None,
-) -> list[int]:
-    """Return the ids of pieces; ``end`` goes after each document.
-
-    ``counted`` gets a byte for each id: 1 in replies and in plain text with its end, else 0.
-    """
-    ids: list[int] = []
-    before: Piece = None
-    for piece in pieces:
-        new: Sequence[int] = ()
-        uncounted = 0
-        if isinstance(piece, str):
-            new = tokenizer.encode(piece)
-        elif piece is not None:
-            new = encode_turn(piece, tokenizer, chat)
-            uncounted = uncounted_ids(piece, new)
-        elif not (isinstance(before, Turn) and ends_exchange(before, chat)):
-            new = end
-            uncounted = 0 if isinstance(before, str) else len(end)
-        ids += new
-        if counted is not None:
-            counted += bytes(uncounted) + b"\1" * (len(new) - uncounted)
-        if isinstance(piece, Turn) and ends_exchange(piece, chat):
-            ids += end
-            if counted is not None:
-                counted += bytes(len(end))
-        before = piece
-    return ids
-
-
-def cut_safely(pieces: Iterable[str], longest: int = _LONGEST_PIECE) -> Iterator[str]:
-    """Cut text anew so that its pieces, tokenized one by one, give the ids of the whole.
-
-    All our patterns end a word between a non-space and a space, and between a letter or digit and
-    a line break or a sentence's punctuation. ``longest`` characters without such a place are cut
-    anywhere.
-    """
-    held = ""
-    for piece in pieces:
-        held += piece
-        match = _SAFE_CUT.match(held)
-        cut = match.end() if match else len(held) if len(held) >= longest else 0
-        if cut:
-            yield held[:cut]
-            held = held[cut:]
-    if held:
-        yield held
-
-
-def _recut(pieces: Iterable[tuple[Split, Piece]]) -> Iterator[tuple[Split, Piece]]:
-    """Let cut_safely cut each run of pieces of text."""
-    for (split, is_text), run in groupby(pieces, lambda p: (p[0], isinstance(p[1], str))):
-        if is_text:
-            texts = (piece for _, piece in run if isinstance(piece, str))
-            yield from ((split, piece) for piece in cut_safely(texts))
-        else:
-            yield from run
-
-
 def _batches(
     pieces: Iterable[tuple[Split, Piece]], size: int
 ) -> Iterator[tuple[Split, list[Piece]]]:
@@ -276,7 +165,7 @@ def _batches(
     """
     batches: dict[Split, list[Piece]] = {"train": [], "val": []}
     sizes = dict.fromkeys(batches, 0)
-    for split, piece in _recut(pieces):
+    for split, piece in recut(pieces):
         if piece is not None and sizes[split] >= size:
             yield split, batches[split]
             batches[split], sizes[split] = [], 0

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from nanogpt_cli.checkpoint.load import LoadedModel
+from nanogpt_cli.data.encode import encode_file
 from nanogpt_cli.data.mask import LossMask
 from nanogpt_cli.data.store import Dataset, Tokens, open_dataset
-from nanogpt_cli.data.write import encode_file
 from nanogpt_cli.errors import CheckpointError, DataError
 from nanogpt_cli.runs import find_dataset
 

@@ -44,10 +44,19 @@ class Accounting(nn.Module):
         return sum(p.numel() for p in self.parameters())
 
     def flops_per_token(self) -> float:
-        """Estimate the floating-point operations of a training step per token.
+        """Estimate the floating-point operations of a training step per token."""
+        return step_flops(self.config)
 
-        6 per parameter of a matrix product, 12 L C T for attention (PaLM, Chowdhery et al. 2022).
-        """
-        c = self.config
-        matrices = 12 * c.n_layer * c.n_embd**2 + c.n_embd * c.vocab_size
-        return 6 * matrices + 12 * c.n_layer * c.n_embd * c.block_size
+
+def step_flops(c: ModelConfig) -> float:
+    """Estimate the floating-point operations of a training step per token.
+
+    6 per parameter of a matrix product, 12 L C T for attention (PaLM, Chowdhery et al. 2022).
+    """
+    blocks = 12 * c.n_layer * c.n_embd**2
+    return 6 * blocks + head_flops(c) + 12 * c.n_layer * c.n_embd * c.block_size
+
+
+def head_flops(c: ModelConfig) -> float:
+    """Return those of the head, which grow with the vocabulary."""
+    return 6 * c.n_embd * c.vocab_size

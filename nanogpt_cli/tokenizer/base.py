@@ -8,9 +8,15 @@ one line in ``registry.TOKENIZERS``. This module knows neither files nor any par
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from nanogpt_cli.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    Ids = npt.NDArray[np.unsignedinteger[Any]]
 
 END_OF_TEXT = "<|endoftext|>"
 MAX_SPECIAL, LONGEST_SPECIAL = 4096, 256
@@ -42,6 +48,13 @@ class Tokenizer(Protocol):
         """Return the ids of ordinary text; characters without a token (see unknown) are left out.
 
         Lone halves of surrogate pairs are encoded as U+FFFD, where the vocabulary has it.
+        """
+
+    def encode_array(self, text: str) -> "Ids":
+        """Return the same ids (N,) as an array of an unsigned type: faster for much text.
+
+        Raises EnginesDiffer where a faster way turned out to be wrong: ids of earlier calls may be
+        wrong too.
         """
 
     def decode(self, ids: Iterable[int]) -> str:
@@ -83,7 +96,7 @@ class TokenizerKind:
 
 
 class Vocabulary(ABC):
-    """Ordinary tokens at 0, 1, 2, ... and special tokens after them: a base for all kinds.
+    """Ordinary tokens, at 0, 1, 2, ... or at ids of their own, and special ones: a base for all.
 
     Raises DataError for a special token that has an ordinary token's id.
     """
@@ -91,19 +104,28 @@ class Vocabulary(ABC):
     open_vocabulary: bool = True
 
     def __init__(
-        self, name: str, tokens: Sequence[bytes], special_tokens: Mapping[str, int]
+        self,
+        name: str,
+        tokens: Sequence[bytes] | Mapping[int, bytes],
+        special_tokens: Mapping[str, int],
     ) -> None:
         self.name = name
         self.special_tokens = dict(special_tokens)
-        self._bytes = dict(enumerate(tokens))
+        self._bytes = dict(tokens if isinstance(tokens, Mapping) else enumerate(tokens))
+        if not self._bytes.keys().isdisjoint(special_tokens.values()):
+            raise corrupt("a special token has the id of an ordinary token")
         self._bytes.update((token, tag.encode()) for tag, token in special_tokens.items())
         self.vocab_size = 1 + max(self._bytes)
-        if min(special_tokens.values(), default=len(tokens)) < len(tokens):
-            raise corrupt("a special token has the id of an ordinary token")
 
     @abstractmethod
     def encode(self, text: str) -> list[int]:
         """Return the ids of ordinary text."""
+
+    def encode_array(self, text: str) -> "Ids":
+        """Return the same ids as an array."""
+        import numpy as np
+
+        return np.array(self.encode(text), np.uint32)
 
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:

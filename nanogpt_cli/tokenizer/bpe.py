@@ -16,9 +16,10 @@ from contextlib import suppress
 from functools import partial
 from importlib import resources
 from itertools import pairwise
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from nanogpt_cli.errors import DataError, MachineError, UsageError, raise_unrelated
+from nanogpt_cli.registry import TOKENIZERS
 from nanogpt_cli.text import shortened, valid_text, whole_number
 from nanogpt_cli.tokenizer import bpe_trainer
 from nanogpt_cli.tokenizer.base import (
@@ -29,28 +30,22 @@ from nanogpt_cli.tokenizer.base import (
     corrupt,
     text_field,
 )
+from nanogpt_cli.tokenizer.byte_alphabet import byte_alphabet
+from nanogpt_cli.tokenizer.engine import EnginesDiffer, FastEngine, fast_engine
+from nanogpt_cli.tokenizer.patterns import PATTERNS
 
-PATTERNS: Mapping[str, str] = {
-    "gpt2": r"""'(?:[sdmt]|ll|ve|re)| ?\p{L}++| ?\p{N}++| ?[^\s\p{L}\p{N}]++|\s++$|\s+(?!\S)|\s""",
-    "rustbpe": (
-        r"""'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}"""
-        r"""| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+"""
-    ),
-    "cl100k_base": (
-        r"""'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+"""
-        r"""| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s"""
-    ),
-    "o200k_base": (
-        r"""[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"""
-        r"""|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?"""
-        r"""|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"""
-    ),
-}
-"""How text is cut into words before merging. A checkpoint may name no other pattern: an untrusted
-regular expression can hang the program."""
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from nanogpt_cli.tokenizer.base import Ids
 
 _LONG_WHITESPACE = 16_384
 """Characters of white space in a row that the regular expression engine can match."""
+
+_SLOW_START, _SMALL = 2**21, 2**12
+"""Characters that tiktoken encodes before gigatoken is made, and short pieces that it always does.
+"""
 
 _TRAINING_BUFFER = 32
 """Texts that rustbpe takes at a time, which bounds its memory."""
@@ -59,53 +54,134 @@ _TRAINING_BUFFER = 32
 class BPETokenizer(Vocabulary):
     """Byte pair encoding: ``tokens`` in the order in which their merges are made, run by tiktoken.
 
-    Sennrich et al. 2016, https://arxiv.org/abs/1508.07909, over bytes as in GPT-2.
+    ``ids`` has the id of each, where these are not 0, 1, 2, ... Sennrich et al. 2016,
+    https://arxiv.org/abs/1508.07909, over bytes as in GPT-2.
     """
 
     def __init__(
-        self, name: str, tokens: Sequence[bytes], pattern: str, special_tokens: Mapping[str, int]
+        self,
+        name: str,
+        tokens: Sequence[bytes],
+        pattern: str,
+        special_tokens: Mapping[str, int],
+        ids: Sequence[int] | None = None,
     ) -> None:
         import tiktoken
 
-        super().__init__(name, tokens, special_tokens)
+        own = None if ids is None or list(ids) == list(range(len(tokens))) else list(ids)
+        ordinary = tokens if own is None else dict(zip(own, tokens, strict=True))
+        super().__init__(name, ordinary, special_tokens)
         self._tokens = tokens
         self._pattern = pattern
+        self._ids = own
+        self._engine: FastEngine | None = None
+        self._before_engine = _SLOW_START
         self._encoding = tiktoken.Encoding(
             name,
             pat_str=pattern,
             mergeable_ranks={token: i for i, token in enumerate(tokens)},
-            special_tokens=self.special_tokens,
+            special_tokens={},  # text is ordinary text
         )
 
     def encode(self, text: str) -> list[int]:
         """Cut the text into words by the pattern, then merge bytes within each."""
-        ids: list[int] = []
+        ranks: list[int] = []
         for piece in _split_long_whitespace(text):
-            ids += self._encoding.encode_ordinary(piece)
-        return ids
+            ranks += self._encoding.encode_ordinary(piece)
+        return ranks if self._ids is None else [self._ids[rank] for rank in ranks]
+
+    def encode_array(self, text: str) -> "Ids":
+        """Encode by gigatoken, once there is enough text for making it to pay."""
+        import numpy as np
+
+        if self._before_engine >= 0:
+            self._before_engine -= len(text)
+            if self._before_engine < 0:
+                self._engine = fast_engine(self._tokens, self._pattern)
+        pieces = [self._ranks(piece) for piece in _split_long_whitespace(valid_text(text))]
+        ranks = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+        return ranks if self._ids is None else np.array(self._ids, np.uint32)[ranks]
+
+    def _ranks(self, piece: str) -> "npt.NDArray[np.uint32]":
+        """Return the ranks of a piece of text (N,). Raises EnginesDiffer where they are wrong."""
+        if self._engine is None or len(piece) < _SMALL:
+            return self._slow_ranks(piece)
+        ranks = self._engine.encode(piece, self._slow_ranks)
+        if ranks is None:
+            raise EnginesDiffer(self._use_tiktoken)
+        return ranks
+
+    def _slow_ranks(self, piece: str) -> "npt.NDArray[np.uint32]":
+        return self._encoding.encode_to_numpy(piece, disallowed_special=())
+
+    def _use_tiktoken(self) -> None:
+        self._engine = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the tokens in order; GPT-2's are part of the package."""
         if self.name == "gpt2":
             return {"kind": "gpt2", "special_tokens": self.special_tokens}
-        return {
+        described = {
             "kind": "bpe",
             "name": self.name,
             "pattern": self._pattern,
             "ranks": " ".join(base64.b64encode(token).decode() for token in self._tokens),
             "special_tokens": self.special_tokens,
         }
+        return described if self._ids is None else described | {"ids": runs_of(self._ids)}
 
     def replace_special(self, special_tokens: Mapping[str, int]) -> Self:
         """Keep the merges."""
-        return type(self)(self.name, self._tokens, self._pattern, special_tokens)
+        return type(self)(self.name, self._tokens, self._pattern, special_tokens, self._ids)
+
+
+def runs_of(ids: Iterable[int]) -> list[list[int]]:
+    """Return ids as runs of consecutive ones, each its first id and its length."""
+    runs: list[list[int]] = []
+    for i in ids:
+        if runs and i == sum(runs[-1]):
+            runs[-1][1] += 1
+        else:
+            runs.append([i, 1])
+    return runs
+
+
+def _checked_ids(runs: object, count: int) -> list[int]:
+    """Return the ids of ``count`` tokens out of untrusted runs."""
+    if not isinstance(runs, list) or len(runs) > count:
+        raise corrupt("its ids are not a list of runs")
+    ids: list[int] = []
+    for run in runs:
+        valid = isinstance(run, list) and len(run) == 2 and all(type(n) is int for n in run)
+        if not valid or not (0 <= run[0] < MAX_VOCAB and 0 < run[1] <= count - len(ids)):
+            raise corrupt("its ids are not those of its tokens")
+        ids += range(run[0], sum(run))
+    if len(set(ids)) != count or max(ids) >= MAX_VOCAB:
+        raise corrupt("its ids are not those of its tokens")
+    return ids
 
 
 def default_gpt2(special_tokens: Mapping[str, int] | None = None) -> BPETokenizer:
     """Return GPT-2's tokenizer; by default its one special token is ``<|endoftext|>``, 50256."""
     if special_tokens is None:
         special_tokens = {END_OF_TEXT: 50256}
-    return BPETokenizer("gpt2", _gpt2_tokens(), PATTERNS["gpt2"], special_tokens)
+    return BPETokenizer("gpt2", gpt2_tokens(), PATTERNS["gpt2"], special_tokens)
+
+
+def named_bpe(
+    name: str,
+    tokens: Sequence[bytes],
+    pattern: str,
+    special_tokens: Mapping[str, int],
+    ids: Sequence[int],
+) -> BPETokenizer:
+    """Return the tokenizer of a file, named after it; GPT-2's, whatever the file is called."""
+    in_order = list(ids) == list(range(len(tokens)))
+    if in_order and pattern == PATTERNS["gpt2"] and tokens == gpt2_tokens():
+        return default_gpt2(special_tokens)
+    plain = re.sub(r"[^\w.-]+", "-", name)[:64] or "file"
+    taken = plain == "gpt2" or (plain in TOKENIZERS and plain not in PATTERNS)
+    return BPETokenizer(f"{plain}-file" if taken else plain, tokens, pattern, special_tokens, ids)
 
 
 def train_bpe(texts: Iterable[str], size: int, special: Sequence[str] = ()) -> BPETokenizer:
@@ -198,7 +274,9 @@ def _rebuild(content: Mapping[str, Any], special: Mapping[str, int]) -> BPEToken
         raise corrupt("its name is not a name")
     if pattern not in PATTERNS.values():
         raise corrupt("its pattern is not one that this version knows")
-    return BPETokenizer(name, _checked_tokens(text_field(content, "ranks")), pattern, special)
+    tokens = checked_tokens(text_field(content, "ranks").split(" "))
+    ids = _checked_ids(content["ids"], len(tokens)) if "ids" in content else None
+    return BPETokenizer(name, tokens, pattern, special, ids)
 
 
 def _rebuild_gpt2(content: Mapping[str, Any], special: Mapping[str, int]) -> BPETokenizer:
@@ -211,10 +289,10 @@ CL100K_BASE = TokenizerKind(make=partial(public_encoding, "cl100k_base"))
 O200K_BASE = TokenizerKind(make=partial(public_encoding, "o200k_base"))
 
 
-def _checked_tokens(ranks: str) -> list[bytes]:
-    """Check and decode base64 tokens in the order of their ids, separated by spaces."""
+def checked_tokens(ranks: Iterable[str | bytes]) -> list[bytes]:
+    """Check and decode untrusted tokens in base64, in the order of their merges."""
     try:
-        tokens = [binascii.a2b_base64(token, strict_mode=True) for token in ranks.split(" ")]
+        tokens = [binascii.a2b_base64(token, strict_mode=True) for token in ranks]
     except ValueError as error:
         raise corrupt("its ranks are not base64") from error
     known = set(tokens)
@@ -225,20 +303,12 @@ def _checked_tokens(ranks: str) -> list[bytes]:
     return tokens
 
 
-def _gpt2_tokens() -> list[bytes]:
-    """Read GPT-2's 50,256 ordinary tokens, in the order of their ids, from the package's merges.
-
-    The file writes a byte as a printable character: itself where it is one, else 256 and up.
-    """
+def gpt2_tokens() -> list[bytes]:
+    """Read GPT-2's 50,256 ordinary tokens, in the order of their ids, from the package's merges."""
     packed = resources.files("nanogpt_cli").joinpath("assets/gpt2_merges.txt.xz").read_bytes()
-    printable = [i for i in range(256) if chr(i).isprintable() and chr(i) != " "]
-    order = printable + [i for i in range(256) if i not in printable]
-    byte = {chr(i): bytes([i]) for i in printable}
-    byte |= {chr(256 + n): bytes([i]) for n, i in enumerate(order[len(printable) :])}
+    byte = byte_alphabet()
     merges = lzma.decompress(packed).decode().splitlines()[1:]
-    return [bytes([i]) for i in order] + [
-        b"".join(byte[c] for c in merge if c != " ") for merge in merges
-    ]
+    return [*byte.values(), *(b"".join(byte[c] for c in m if c != " ") for m in merges)]
 
 
 def _split_long_whitespace(text: str) -> list[str]:

@@ -1,10 +1,14 @@
 """One id per byte of UTF-8: 256 ids, and nothing to learn."""
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from nanogpt_cli.text import valid_text
+from nanogpt_cli.text import utf8
 from nanogpt_cli.tokenizer.base import TokenizerKind, Vocabulary
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 
 class ByteTokenizer(Vocabulary):
@@ -15,7 +19,13 @@ class ByteTokenizer(Vocabulary):
 
     def encode(self, text: str) -> list[int]:
         """Return the bytes."""
-        return list(valid_text(text).encode())
+        return list(utf8(text))
+
+    def encode_array(self, text: str) -> "npt.NDArray[np.uint8]":
+        """Return the bytes as an array."""
+        import numpy as np
+
+        return np.frombuffer(utf8(text), np.uint8)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the special tokens, the only thing that can differ."""

@@ -1,10 +1,16 @@
 """One id per character, as in nanoGPT's shakespeare_char."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Self
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
 
 from nanogpt_cli.text import valid_text
 from nanogpt_cli.tokenizer.base import TokenizerKind, Vocabulary, corrupt, text_field
+
+if TYPE_CHECKING:
+    from nanogpt_cli.tokenizer.base import Ids
+
+_CODE_POINTS = 0x110000
 
 
 class CharTokenizer(Vocabulary):
@@ -24,6 +30,34 @@ class CharTokenizer(Vocabulary):
             return [ids[c] for c in text]
         except KeyError:
             return [ids[c] for c in text if c in ids]
+
+    def encode_array(self, text: str) -> "Ids":
+        """Look the characters up in a table."""
+        import numpy as np
+
+        narrow, wide = self._tables
+        if narrow and text.isascii():
+            none, ids = 255, np.frombuffer(text.encode().translate(narrow), np.uint8)
+        else:
+            none = int(np.iinfo(wide.dtype).max)
+            ids = wide[np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")]
+        known = ids != none
+        return ids if known.all() else ids[known]
+
+    @cached_property
+    def _tables(self) -> "tuple[bytes, Ids]":
+        """Return the ids of ASCII in bytes, where they fit, and those of all code points.
+
+        The largest number stands for no id.
+        """
+        import numpy as np
+
+        small = len(self._characters) < 255
+        ascii_ids = (self._ids.get(chr(i), 255) if i < 128 else 255 for i in range(256))
+        none = 2**16 - 1 if len(self._characters) < 2**16 - 1 else 2**32 - 1
+        wide: Ids = np.full(_CODE_POINTS, none, np.uint16 if none < 2**16 else np.uint32)
+        wide[[ord(c) for c in self._characters]] = np.arange(len(self._characters))
+        return bytes(ascii_ids) if small else b"", wide
 
     def unknown(self, text: str) -> list[str]:
         """Return the characters that are not in the vocabulary."""

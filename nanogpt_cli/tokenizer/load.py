@@ -6,11 +6,13 @@ This module knows neither the text that a tokenizer is for nor how any kind work
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from nanogpt_cli.errors import DataError, UsageError
 from nanogpt_cli.files import open_regular
 from nanogpt_cli.registry import TOKENIZERS
 from nanogpt_cli.runs import dataset_file
+from nanogpt_cli.text import shortened
 from nanogpt_cli.tokenizer.base import (
     END_OF_TEXT,
     Tokenizer,
@@ -22,6 +24,9 @@ from nanogpt_cli.tokenizer.bpe import BPETokenizer, default_gpt2, train_bpe
 from nanogpt_cli.tokenizer.byte import ByteTokenizer
 from nanogpt_cli.tokenizer.char import CharTokenizer, train_char
 from nanogpt_cli.tokenizer.choice import AUTO
+from nanogpt_cli.tokenizer.huggingface import is_tokenizer_json, read_tokenizer_json
+from nanogpt_cli.tokenizer.patterns import NAMED
+from nanogpt_cli.tokenizer.ranks import looks_like_ranks, read_ranks
 
 __all__ = [
     "END_OF_TEXT",
@@ -37,6 +42,8 @@ __all__ = [
     "train_bpe",
     "train_char",
 ]
+
+_HUGGING_FACE = "tokenizer.json"
 
 
 def find_kind(name: str) -> tuple[TokenizerKind, str] | None:
@@ -54,36 +61,65 @@ def find_kind(name: str) -> tuple[TokenizerKind, str] | None:
 def named_tokenizer(name: str) -> Tokenizer:
     """Return gpt2, byte, cl100k_base, o200k_base, or what the file or folder ``name`` holds.
 
-    Raises UsageError where it is none of them.
+    After the name of a file of ranks, ``:PATTERN`` says how text is cut into words. Raises
+    UsageError where it is none of them.
     """
     found = find_kind(name)
     if found and found[0].make:
         return found[0].make()
-    if not os.path.exists(name):
-        raise UsageError(f"unknown --tokenizer {name}", _choices())
-    return load_tokenizer(Path(name))
+    if os.path.exists(name):
+        return load_tokenizer(Path(name))
+    file, _, pattern = name.rpartition(":")
+    if file and pattern in NAMED and os.path.exists(file):
+        return load_tokenizer(Path(file), pattern)
+    raise UsageError(f"unknown --tokenizer {shortened(name)}", _choices())
 
 
-def load_tokenizer(path: Path) -> Tokenizer:
-    """Read a tokenizer from a file with to_dict's output, a meta.json, or a dataset folder.
+def load_tokenizer(path: Path, pattern: str = "") -> Tokenizer:
+    """Read a tokenizer from a file, or from a folder: a dataset, or one with a tokenizer.json.
 
-    Raises DataError naming the file where there is none or it is corrupt.
+    A file has to_dict's output, a meta.json, a tokenizer.json of Hugging Face's, or ranks as
+    tiktoken has them, for which ``pattern`` says how text is cut into words. Raises DataError
+    naming the file where there is none or it is corrupt.
     """
-    file = dataset_file(path, "meta.json") if path.is_dir() else path
+    file = _file_in(path) if path.is_dir() else path
     try:
         with open_regular(file) as opened:
-            content = json.loads(opened.read())
-    except (OSError, ValueError, RecursionError) as error:
-        unreadable = isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
-        what = error.strerror if isinstance(error, OSError) else "it is not JSON"
-        hint = "check the file and its permissions" if unreadable else _choices()
-        raise DataError(f"cannot read a tokenizer from {file}: {what}", hint) from error
-    if isinstance(content, dict) and "tokenizer" in content:
-        content = content["tokenizer"]
+            data = opened.read()
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError)
+        raise DataError(
+            f"cannot read a tokenizer from {file}: {error.strerror}",
+            _choices() if missing else "check the file and its permissions",
+        ) from error
+    name = file.stem if file.name != _HUGGING_FACE else file.absolute().parent.name
     try:
-        return from_dict(content)
+        if looks_like_ranks(data):
+            return read_ranks(data, name, pattern)
+        content = _json(data)
+        if is_tokenizer_json(content):
+            return read_tokenizer_json(content, name)
+        return from_dict(content.get("tokenizer", content) if type(content) is dict else content)
     except DataError as error:
         raise DataError(f"{file}: {error.message}", error.hint) from error
+
+
+def _file_in(folder: Path) -> Path:
+    """Return the file of a folder that has its tokenizer."""
+    meta = dataset_file(folder, "meta.json")
+    other = folder / _HUGGING_FACE
+    return other if other.exists() and not os.path.lexists(meta) else meta
+
+
+def _json(data: bytes) -> Any:
+    """Parse a file. Raises DataError for what is not JSON."""
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        hint = _choices()
+        if b"\0" in data[:1024]:
+            hint = f"a model of SentencePiece cannot be used; {hint}"
+        raise DataError("it is not a tokenizer: neither JSON nor ranks", hint) from error
 
 
 def from_dict(content: object) -> Tokenizer:

@@ -35,6 +35,7 @@ def test_json_is_all_there_is_on_stdout(capsys: pytest.CaptureFixture[str]) -> N
         "conversations": 0,
         "turns": 0,
         "loss_on": "all",
+        "train_bytes": 4240,
         "trained_tokens": 4240,
         "examples": [TEXT[:300]],
         "notes": [],
@@ -49,7 +50,7 @@ def test_the_summary_goes_to_stderr_with_the_next_command(
     out, err = capsys.readouterr()
     assert out == ""
     assert "tokens" in err
-    assert "note: tokenizer char suits 5.3 kB of text; --tokenizer chooses another\n" in err
+    assert "note: tokenizer char: 5.3 kB of text is too little to learn more than" in err
     assert "kind  text, 1 document\n" in err
     assert "nanogpt train --data-dir 'data/my book'" in err
 
@@ -114,7 +115,7 @@ def test_the_demo_corpus(capsys: pytest.CaptureFixture[str]) -> None:
     assert document["documents"] == document["conversations"] > 100
     assert document["turns"] > document["conversations"]
     assert document["kind"] == "dialogue"
-    assert "note: tokenizer bpe:2048 suits" in err
+    assert "note: tokenizer bpe:2048: in " in err
 
 
 def test_the_summary_of_a_dialogue(capsys: pytest.CaptureFixture[str]) -> None:

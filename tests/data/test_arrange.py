@@ -4,10 +4,10 @@ import pytest
 from datasets import OUT, documents, meta, run, text, tokenizer, write
 
 from nanogpt_cli.data.arrange import arrange
+from nanogpt_cli.data.encode import encode_file
 from nanogpt_cli.data.formats.base import Report
 from nanogpt_cli.data.seen import Seen
 from nanogpt_cli.data.store import open_dataset
-from nanogpt_cli.data.write import encode_file
 from nanogpt_cli.dialogue import LONGEST_TURN, ChatFormat, Turn, encode_prompt
 from nanogpt_cli.errors import DataError
 

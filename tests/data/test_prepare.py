@@ -229,7 +229,7 @@ def test_the_text_of_records_is_what_counts() -> None:
     records = [{"text": PROSE, "embedding": "0" * 300_000}] * 2
     result = run(write("a.jsonl", "\n".join(map(json.dumps, records))), val_fraction=0.5)
     assert result.tokenizer == "char"
-    assert result.notes[0] == "tokenizer char suits 8.1 kB of text; --tokenizer chooses another"
+    assert result.notes[0].startswith("tokenizer char: 8.1 kB of text is too little")
 
 
 def test_a_vocabulary_too_large_is_said_aloud() -> None:

@@ -8,9 +8,10 @@ from datasets import CHAT, PROSE, ids, meta, run, tokenizer, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nanogpt_cli.data.encode import cut_safely, encode_file
 from nanogpt_cli.data.formats.base import Piece
 from nanogpt_cli.data.split import Split
-from nanogpt_cli.data.write import cut_safely, encode_file, write_tokens
+from nanogpt_cli.data.write import write_tokens
 from nanogpt_cli.errors import DataError
 from nanogpt_cli.tokenizer.bpe import PATTERNS, BPETokenizer, default_gpt2, train_bpe
 from nanogpt_cli.tokenizer.load import from_dict
