@@ -95,7 +95,7 @@ async function send(view) {
   if (unknown.length) message("note", `The model does not know ${unknown.slice(0, 8).join(" ")}`);
   const answer = message(session.chat ? "bot" : "bot text", session.chat ? "" : text);
   answer.classList.add("coming");
-  await show(session.reply(text, sampling(about)), job, answer, session.chat);
+  await show(session, session.reply(text, sampling(about)), job, answer);
   answer.classList.remove("coming");
   if (!answer.textContent) answer.textContent = "(no answer)";
   if (view.busy === job) view.busy = null;
@@ -105,24 +105,24 @@ async function send(view) {
 }
 
 /* Write the pieces of a reply into an element, and let the page breathe 30 times a second. */
-async function show(pieces, job, answer, trimmed) {
+async function show(session, pieces, job, answer) {
   const begun = performance.now();
-  let said = answer.textContent, tokens = 0, rest = begun;
+  let said = answer.textContent, rest = begun;
+  const write = () => {
+    answer.textContent = session.chat ? said.trim() : said;
+    const seconds = (performance.now() - begun) / 1000;
+    byId("speed").textContent = `${Math.round(session.tokens / Math.max(1e-3, seconds))} tokens/s`;
+    if (nearEnd()) answer.scrollIntoView({ block: "end" });
+  };
   for (const piece of pieces) {
     if (job.cancelled) break;
-    tokens++;
     said += piece;
     if (performance.now() - rest < 30) continue;
-    answer.textContent = trimmed ? said.trim() : said;
-    byId("speed").textContent = `${Math.round(1000 * tokens / (performance.now() - begun))} tokens/s`;
-    if (nearEnd()) answer.scrollIntoView({ block: "end" });
+    write();
     await new Promise((resolve) => setTimeout(resolve));
     rest = performance.now();
   }
-  answer.textContent = trimmed ? said.trim() : said;
-  const seconds = Math.max(1e-3, (performance.now() - begun) / 1000);
-  byId("speed").textContent = `${Math.round(tokens / seconds)} tokens/s`;
-  if (nearEnd()) answer.scrollIntoView({ block: "end" });
+  write();
 }
 
 function nearEnd() {

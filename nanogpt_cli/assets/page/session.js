@@ -24,6 +24,7 @@ class Session {
     this.tokenizer = new Tokenizer(about.tokenizer);
     this.model = new GPT(about.config, readTensors(about.tensors, weights));
     this.turns = [];  // {role, text}
+    this.tokens = 0;  // of the newest reply, so far
   }
 
   /* The ids of a conversation and of the tag that opens the answer, at most `budget` of them: the
@@ -73,7 +74,8 @@ class Session {
       ids = this.prompt(Math.max(1, block - room));
     } else ids = this.textPrompt(text);
     const stream = new TextStream(this.tokenizer, this.about.stopIds, this.about.stopStrings);
-    const turn = { role: "bot", text: "", tokens: 0 };
+    const turn = { role: "bot", text: "" };
+    this.tokens = 0;
     if (this.chat) this.turns.push(turn);
     const give = (piece) => {
       turn.text += piece;
@@ -86,7 +88,7 @@ class Session {
           continue;
         }
         const piece = stream.push(id);
-        if (!stream.stopped) turn.tokens++;
+        if (!stream.stopped) this.tokens++;
         yield give(piece);
         if (stream.stopped) return;
       }

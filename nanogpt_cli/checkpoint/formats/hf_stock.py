@@ -67,11 +67,15 @@ class Stock:
             "tie_word_embeddings": model.arch == "gpt2",
         }
         if self.model_type == "gpt2":
-            dropped = ("attn_pdrop", "embd_pdrop", "resid_pdrop")
-            return found | {"activation_function": _GELU_NAMES[model.gelu], "n_ctx": model.block_size,
-                            **dict.fromkeys(dropped, model.dropout)}  # fmt: skip
-        found |= {"intermediate_size": 4 * model.n_embd, "rope_parameters": dict(_ROPE),
-                  "hidden_dropout": model.dropout, "attention_dropout": 0.0}  # fmt: skip
+            dropped = dict.fromkeys(("attn_pdrop", "embd_pdrop", "resid_pdrop"), model.dropout)
+            own = {"activation_function": _GELU_NAMES[model.gelu], "n_ctx": model.block_size}
+            return found | own | dropped
+        found |= {
+            "intermediate_size": 4 * model.n_embd,
+            "rope_parameters": dict(_ROPE),
+            "hidden_dropout": model.dropout,
+            "attention_dropout": 0.0,
+        }
         if self.model_type == "gpt_neox":
             found |= {"hidden_act": _GELU_NAMES[model.gelu], "attention_dropout": model.dropout}
         return found
@@ -102,7 +106,11 @@ class Stock:
         if "attn.q_layernorm" in self.names:
             head = config.n_embd // config.n_head
             sizes |= {"attn.q_layernorm": head, "attn.k_layernorm": head}
-        parts = {f"{_LAYER}{i}.{part}": size for i in range(config.n_layer) for part, size in sizes.items()}  # fmt: skip
+        parts = {
+            f"{_LAYER}{layer}.{part}": size
+            for layer in range(config.n_layer)
+            for part, size in sizes.items()
+        }
         parts["transformer.ln_f"] = config.n_embd
         made = {f"{part}.weight": torch.ones(size) for part, size in parts.items()}
         made |= {f"{part}.bias": torch.zeros(size) for part, size in parts.items()}

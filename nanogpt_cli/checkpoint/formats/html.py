@@ -1,4 +1,4 @@
-"""One page that holds a model and a decoder in plain JavaScript, for any browser, without a network.
+"""One page that holds a model and a decoder in plain JavaScript, for any browser and no network.
 
 ``assets/page/`` has the scripts. Matrices are rounded to bytes (``checkpoint.int8``). Every text of
 the model is data in the page: it is never taken for markup or for a script.
@@ -95,8 +95,7 @@ def _check(checkpoint: Checkpoint) -> None:
 def _size(checkpoint: Checkpoint) -> str:
     """Return what is said of a model's size."""
     count = sum(tensor.numel() for tensor in without_tied_head(checkpoint).values())
-    size = f"{count / 1e6:.1f} M parameters" if count >= 1e5 else counted(count, "parameter")
-    return f"{size}, in this page"
+    return f"{count / 1e6:.1f} M parameters" if count >= 1e5 else counted(count, "parameter")
 
 
 def _config(config: ModelConfig) -> dict[str, Any]:
