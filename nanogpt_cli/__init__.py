@@ -43,9 +43,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    **dict.fromkeys(
-        ("Model", "evaluate", "export", "load", "prepare", "train"), "nanogpt_cli.api"
-    ),
+    **dict.fromkeys(("Model", "evaluate", "export", "load", "prepare", "train"), "nanogpt_cli.api"),
     "Turn": "nanogpt_cli.dialogue",
 }
 

@@ -53,9 +53,7 @@ class Page:
         self.call("Network.enable")
         self.call("Page.enable")
         self.call("Page.navigate", url=Path(path).resolve().as_uri())
-        self.run(
-            "new Promise(r => document.readyState === 'complete' ? r() : onload = () => r())"
-        )
+        self.run("new Promise(r => document.readyState === 'complete' ? r() : onload = () => r())")
 
     def run(self, script):
         """Return the value of an expression, or what its promise becomes."""
@@ -77,7 +75,7 @@ class Page:
 
 @contextmanager
 def browser(folder):
-    """Start a browser whose profile is in ``folder``, and yield a page; skip where there is none."""
+    """Start a browser with its profile in ``folder``, and yield a page; skip where there is none."""
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
         pytest.skip("there is no Chromium")

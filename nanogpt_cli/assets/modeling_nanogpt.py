@@ -21,8 +21,12 @@ class NanoGPTConfig(PretrainedConfig):
     """The settings of nanogpt's ModelConfig, under their names there."""
 
     model_type = "nanogpt"
-    attribute_map = {"hidden_size": "n_embd", "num_hidden_layers": "n_layer",
-                     "num_attention_heads": "n_head", "max_position_embeddings": "block_size"}  # noqa: RUF012 # fmt: skip
+    attribute_map = {  # noqa: RUF012
+        "hidden_size": "n_embd",
+        "num_hidden_layers": "n_layer",
+        "num_attention_heads": "n_head",
+        "max_position_embeddings": "block_size",
+    }
 
 
 class Norm(nn.Module):

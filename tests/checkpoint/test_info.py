@@ -50,7 +50,9 @@ def test_runs_datasets_and_logs(tiny, nanogpt, text_data):
     Path("out/x").mkdir(parents=True)
     checkpoint(tiny, Path("out/x/ckpt.pt"))
     Path("out/x/metrics.jsonl").write_text(LOG)
-    Path("console.txt").write_text("step 0: train loss 4.28, val loss 4.28\niter 0: loss 4.2, time 1ms\n")
+    Path("console.txt").write_text(
+        "step 0: train loss 4.28, val loss 4.28\niter 0: loss 4.2, time 1ms\n"
+    )
     char_folder(CHARACTERS)
     torch.save(nanogpt_content(), "old.pt")
     for name, kind, fact in (

@@ -24,7 +24,8 @@ _BLOCK = 32
 """Numbers that share a scale in q8_0."""
 TYPES: Mapping[str, int] = {"f32": 0, "f16": 1, "q8_0": 8}
 """What the file calls the types of tensors."""
-_NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}  # fmt: skip
+_NUMBERS = dict(zip((0, 1, 2, 3, 4, 5, 6, 7, 10, 11, 12), "BbHhIif?Qqd", strict=True))
+"""The types of numbers, and how struct calls them."""
 _STRING, _ARRAY = 8, 9
 _MOST_KEYS, _MOST_TENSORS, _LONGEST_NAME = 4096, 1 << 20, 1 << 16
 _SHOWN = 64

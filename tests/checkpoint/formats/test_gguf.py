@@ -20,7 +20,9 @@ def written(tiny, dtype="f16", **settings):
     result = export(Path("a.pt"), "gguf", dtype=dtype, force=True)
     reader = gguf.GGUFReader(result.output)
     fields = {name: found.contents() for name, found in reader.fields.items()}
-    tensors = {t.name: (t.tensor_type.name, dequantize(t.data, t.tensor_type)) for t in reader.tensors}
+    tensors = {
+        t.name: (t.tensor_type.name, dequantize(t.data, t.tensor_type)) for t in reader.tensors
+    }
     return made, fields, tensors
 
 
@@ -77,7 +79,10 @@ def test_what_llama_cpp_has_not_is_refused_with_the_nearest_way(tiny):
     for settings, problem in (
         ({"arch": "modern"}, "--arch modern"),
         ({"pos_embd": "relative"}, "--pos-embd relative"),
-        ({"tokenizer": train_char(["añ"]).to_dict(), "chat": None, "vocab_size": 2}, "beyond ASCII"),
+        (
+            {"tokenizer": train_char(["añ"]).to_dict(), "chat": None, "vocab_size": 2},
+            "beyond ASCII",
+        ),
     ):
         checkpoint(tiny, **settings)
         with pytest.raises(UsageError, match=problem) as caught:

@@ -27,7 +27,8 @@ from nanogpt_cli.tokenizer.load import from_dict
 
 RUNNER = Path(__file__).resolve().parents[2] / "page_runner.mjs"
 ODD = (
-    "I'LL don't 'ſ 12345  x\n\n\n  y\r\n\t é😀日本 \u00a0\u2003end \u200b \u0085\ufeffa \u3000\n z   "
+    "I'LL don't 'ſ 12345  x\n\n\n  y\r\n\t é😀日本 \u00a0\u2003end "
+    "\u200b \u0085\ufeffa \u3000\n z   "
 )
 PROMPTS = [[i * 7 % 260 for i in range(n)] for n in (1, 20, 60)]
 
