@@ -75,7 +75,7 @@ class Page:
 
 @contextmanager
 def browser(folder):
-    """Start a browser with its profile in ``folder``, and yield a page; skip where there is none."""
+    """Start a browser with its profile in ``folder``; yield a page, or skip where there is none."""
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
         pytest.skip("there is no Chromium")

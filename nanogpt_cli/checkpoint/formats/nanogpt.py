@@ -45,9 +45,10 @@ def write(checkpoint: Checkpoint, folder: Path, options: WriteOptions) -> Writte
     }
     torchfile.write(folder / "ckpt.pt", content)
     assert checkpoint.tokenizer is not None
+    command = "python train.py --init_from=resume --out_dir={} --dataset={} --block_size={}"
     notes = [
-        f"resume: python train.py --init_from=resume --out_dir={folder.name} --dataset={dataset}, "
-        "with as many --max_iters as you like beyond its step"
+        f"resume: {command.format(folder.name, dataset, config.block_size)}, and with --max_iters "
+        f"beyond its step, {checkpoint.step}"
     ]
     if checkpoint.tokenizer["kind"] != "gpt2":
         notes.append(
