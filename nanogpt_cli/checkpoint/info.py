@@ -38,15 +38,13 @@ class Info:
     path: Path
     kind: str
     bytes: int = 0
-    whole: bool = True
-    problem: str | None = None
-    """Why it is not whole."""
-    exit_code: int = 0
+    error: NanoGPTError | None = None
+    """Why it is not whole; None where it is."""
     facts: dict[str, Any] = field(default_factory=dict)
 
 
 def inspect(path: Path) -> Info:
-    """Say what a path is. One that is corrupt has ``problem`` set to what is wrong.
+    """Say what a path is. One that is corrupt has ``error`` set to what is wrong.
 
     Raises DataError for what nothing here reads, and CheckpointError where there is no such file.
     """
@@ -66,7 +64,7 @@ def _fill(info: Info, look: Callable[[Info], None]) -> None:
     try:
         look(info)
     except NanoGPTError as error:
-        info.whole, info.problem, info.exit_code = False, error.message, error.exit_code
+        info.error = error
 
 
 def _kind(path: Path) -> tuple[str, Callable[[Info], None]]:

@@ -27,7 +27,7 @@ def info(
     ],
     *,
     as_json: JsonFlag = False,
-) -> int:
+) -> None:
     """Say what a file or folder is: its shape, where it comes from, whether it is whole."""
     from nanogpt_cli.checkpoint.info import inspect
 
@@ -36,11 +36,14 @@ def info(
     if as_json:
         print_json(_document(found))
     else:
-        rows = [*_rows(found), ("whole", "yes" if found.whole else f"no: {found.problem}")]
+        whole = "no" if found.error else "yes"
+        rows = [(printable(shortened(label)), value) for label, value in _rows(found)]
+        rows.append(("whole", whole))
         width = max(len(label) for label, _ in rows)
         for label, value in rows:
             print(f"{label:<{width}}  {printable(shortened(value, 300))}")
-    return found.exit_code
+    if found.error:
+        raise found.error
 
 
 def _document(found: "Info") -> dict[str, Any]:
@@ -49,8 +52,8 @@ def _document(found: "Info") -> dict[str, Any]:
         "path": str(found.path),
         "kind": found.kind,
         "bytes": found.bytes,
-        "whole": found.whole,
-        "problem": found.problem,
+        "whole": found.error is None,
+        "problem": found.error and found.error.message,
         **found.facts,
     }
 

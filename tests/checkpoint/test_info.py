@@ -97,7 +97,8 @@ def test_what_is_not_whole_says_why(nanogpt, text_data, name, content, code, pro
     assert found == code, err
     assert json.loads(out)["whole"] is False
     assert problem in json.loads(out)["problem"]
-    assert "no: " in nanogpt("info", name)[1].splitlines()[-1]
+    assert err.startswith("error: ")
+    assert nanogpt("info", name)[1].splitlines()[-1].split() == ["whole", "no"]
 
 
 def test_what_is_nothing_is_an_error(nanogpt):

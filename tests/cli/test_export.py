@@ -94,7 +94,9 @@ def test_nanogpt_resumes_from_its_checkpoint(run):
     before, model = run
     result = api.export("mine", to="nanogpt", out="there")
     content = read(Path("there/ckpt.pt"))
-    assert {"model", "optimizer", "model_args", "iter_num", "best_val_loss", "config"} == set(content)
+    assert {"model", "optimizer", "model_args", "iter_num", "best_val_loss", "config"} == set(
+        content
+    )
     assert content["iter_num"] == before.step
     groups = content["optimizer"]["param_groups"]
     sizes = [p.dim() for p in model.parameters()]
@@ -103,7 +105,10 @@ def test_nanogpt_resumes_from_its_checkpoint(run):
     ]  # fmt: skip
     fresh = [torch.nn.Parameter(p.clone()) for p in model.parameters()]
     again = torch.optim.AdamW(
-        [{"params": [p for p in fresh if p.dim() >= 2]}, {"params": [p for p in fresh if p.dim() < 2]}]
+        [
+            {"params": [p for p in fresh if p.dim() >= 2]},
+            {"params": [p for p in fresh if p.dim() < 2]},
+        ]
     )
     again.load_state_dict(content["optimizer"])
     assert all(torch.equal(content["model"][name], tensor) for name, tensor in before.model.items())
