@@ -1,4 +1,4 @@
-"""Mutated folders of transformers, GGUF files, pages and safetensors end in one error or an answer."""
+"""Mutated exports of every format, and folders of transformers, end in one error or an answer."""
 
 import json
 import random
