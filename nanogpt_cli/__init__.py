@@ -14,7 +14,7 @@ TYPE_CHECKING = False  # typing's own takes longer to import than all the rest
 if TYPE_CHECKING:
     from typing import Any
 
-    from nanogpt_cli.api import Model, evaluate, load, prepare, train
+    from nanogpt_cli.api import Model, evaluate, export, load, prepare, train
     from nanogpt_cli.dialogue import Turn
     from nanogpt_cli.errors import (
         CheckpointError,
@@ -36,13 +36,14 @@ __all__ = [
     "UsageError",
     "__version__",
     "evaluate",
+    "export",
     "load",
     "prepare",
     "train",
 ]
 
 _HOMES = {
-    **dict.fromkeys(("Model", "evaluate", "load", "prepare", "train"), "nanogpt_cli.api"),
+    **dict.fromkeys(("Model", "evaluate", "export", "load", "prepare", "train"), "nanogpt_cli.api"),
     "Turn": "nanogpt_cli.dialogue",
 }
 

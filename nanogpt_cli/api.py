@@ -20,6 +20,7 @@ from nanogpt_cli.config import ModelConfig, SampleConfig
 if TYPE_CHECKING:
     from torch import nn
 
+    from nanogpt_cli.checkpoint.export import ExportResult
     from nanogpt_cli.checkpoint.load import LoadedModel
     from nanogpt_cli.data.prepare import PrepareResult
     from nanogpt_cli.dialogue import Turn
@@ -237,3 +238,28 @@ def evaluate(
     names = None if metrics is None else tuple(metrics)
     request = Request(names, prompts, SampleConfig(**sampling))
     return list(evaluations(named, data, device, request=request))
+
+
+def export(
+    model: "str | Path | Model | None" = None,
+    *,
+    to: str,
+    out: str | Path | None = None,
+    custom_code: bool = True,
+    dtype: str = "f16",
+    force: bool = False,
+) -> "ExportResult":
+    """Write a model for another program, as ``nanogpt export`` does; by default the newest run's.
+
+    ``to`` is html, hf, gguf, safetensors or nanogpt; ``out`` a file or folder, by default the
+    model's name in the working folder. ``custom_code`` allows hf to bring a module of its own;
+    ``dtype`` is how gguf stores matrices: f32, f16 or q8_0. Raises UsageError where the format has
+    no place for such a model, or something is in the way that ``force`` does not replace.
+    """
+    from nanogpt_cli.checkpoint.export import export as write
+    from nanogpt_cli.runs import find_checkpoint
+
+    named = None if model is None else str(model)
+    source = model.path if isinstance(model, Model) else find_checkpoint(named)
+    target = None if out is None else Path(out)
+    return write(source, to, target, custom_code=custom_code, dtype=dtype, force=force)

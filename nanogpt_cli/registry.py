@@ -128,6 +128,10 @@ CHECKPOINT_FORMATS = Registry(
     {
         "torch": "nanogpt_cli.checkpoint.formats.torch:FORMAT",
         "hf": "nanogpt_cli.checkpoint.formats.hf:FORMAT",
+        "safetensors": "nanogpt_cli.checkpoint.formats.safetensors_file:FORMAT",
+        "gguf": "nanogpt_cli.checkpoint.formats.gguf:FORMAT",
+        "html": "nanogpt_cli.checkpoint.formats.html:FORMAT",
+        "nanogpt": "nanogpt_cli.checkpoint.formats.nanogpt:FORMAT",
     },
 )
 """What models of this and of other programs are stored as."""

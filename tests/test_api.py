@@ -37,7 +37,8 @@ def test_the_public_names_are_these():
     assert set(nanogpt.__all__) <= set(dir(nanogpt))
     assert nanogpt.__all__ == [
         "CheckpointError", "DataError", "DivergedError", "MachineError", "Model", "NanoGPTError",
-        "Turn", "UsageError", "__version__", "evaluate", "load", "prepare", "train",
+        "Turn", "UsageError", "__version__", "evaluate", "export", "load", "prepare",
+        "train",
     ]  # fmt: skip
     assert all(getattr(nanogpt, name) for name in nanogpt.__all__)
     with pytest.raises(AttributeError, match="nothing_such"):

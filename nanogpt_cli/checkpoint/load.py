@@ -90,8 +90,10 @@ def read_content(path: Path) -> Content:
 
     Raises CheckpointError where there is no such file, none recognises it, or it is corrupt.
     """
-    content: Content = find_format(path).read(path)
-    return content
+    found = find_format(path)
+    if found.read is None:
+        raise CheckpointError(f"{path} cannot be read as a model", found.why_not)
+    return found.read(path)
 
 
 def upgrade(content: Content, path: Path) -> tuple[Checkpoint, Changes]:

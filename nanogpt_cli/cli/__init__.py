@@ -11,7 +11,17 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from nanogpt_cli.cli import chat, evaluate, migrate_ckpt, plot_log, prepare, train, ui
+from nanogpt_cli.cli import (
+    chat,
+    evaluate,
+    export,
+    info,
+    migrate_ckpt,
+    plot_log,
+    prepare,
+    train,
+    ui,
+)
 from nanogpt_cli.cli.complete import any_of
 from nanogpt_cli.cli.help import show_help
 from nanogpt_cli.cli.interruption import Interruption
@@ -70,6 +80,8 @@ app.command("chat", cls=Command)(chat.chat)
 app.command("eval", cls=Command)(evaluate.evaluate)
 app.command("migrate-ckpt", cls=Command)(migrate_ckpt.migrate_ckpt)
 app.command("plot-log", cls=Command)(plot_log.plot_log)
+app.command("export", cls=Command)(export.export)
+app.command("info", cls=Command)(info.info)
 
 
 @app.command("help", cls=Command)

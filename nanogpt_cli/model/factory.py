@@ -10,5 +10,10 @@ def make_model(config: ModelConfig) -> GPT:
 
     Its parameters are drawn from torch's global generator. Raises UsageError for an unknown name.
     """
-    model: GPT = ARCHITECTURES.get(config.arch)(config)
-    return model
+    return architecture(config)(config)
+
+
+def architecture(config: ModelConfig) -> type[GPT]:
+    """Return the class that ``config`` names. Raises UsageError for an unknown name."""
+    found: type[GPT] = ARCHITECTURES.get(config.arch)
+    return found

@@ -36,7 +36,7 @@ def test_help_does_not_load_torch():
 
 
 @pytest.mark.parametrize(
-    "command", ["prepare", "train", "chat", "eval", "migrate-ckpt", "plot-log"]
+    "command", ["prepare", "train", "chat", "eval", "migrate-ckpt", "plot-log", "export", "info"]
 )
 def test_every_command_has_help(nanogpt, command):
     code, out, err = nanogpt(command, "--help")

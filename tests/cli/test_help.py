@@ -11,7 +11,17 @@ import typer
 from nanogpt_cli import cli
 from nanogpt_cli.version import __version__
 
-COMMANDS = ["prepare", "train", "chat", "eval", "migrate-ckpt", "plot-log", "help"]
+COMMANDS = [
+    "prepare",
+    "train",
+    "chat",
+    "eval",
+    "migrate-ckpt",
+    "plot-log",
+    "export",
+    "info",
+    "help",
+]
 
 
 @pytest.mark.parametrize("width", [60, 80])

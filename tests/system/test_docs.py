@@ -45,6 +45,9 @@ def test_every_key_is_documented(nanogpt):
     documented("chat -p TEXT", printed("chat", "-p", "To", "--json"))
     documented("eval", printed("eval", "--json"), "models")
     documented("plot-log", printed("plot-log", "--json"), "runs")
+    documented("export", printed("export", "--to", "safetensors", "--json"))
+    for path in ("a", "data/a", "a-rope.safetensors", "out/a-rope/last.pt"):
+        documented("info", printed("info", path, "--json"))
     torch.save(nanogpt_content(), "old.pt")
     documented("migrate-ckpt", printed("migrate-ckpt", "old.pt", "--json"))
 

@@ -41,7 +41,7 @@ def test_every_command_of_the_readme_works(capsys, monkeypatch):
     for command in typed:
         follow(command, monkeypatch, capsys)
     assert {command.split()[1] for command in typed} == {
-        "prepare", "train", "chat", "eval", "plot-log", "migrate-ckpt"
+        "prepare", "train", "chat", "eval", "plot-log", "migrate-ckpt", "export", "info"
     }  # fmt: skip
     assert len(typed) >= 18
 

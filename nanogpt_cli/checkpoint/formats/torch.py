@@ -19,4 +19,6 @@ def recognises(path: Path) -> bool:
         return file.read(2).startswith((torchfile.ZIP_MAGIC, torchfile.PICKLE_MAGIC))
 
 
-FORMAT = CheckpointFormat("torch", recognises, torchfile.read)
+FORMAT = CheckpointFormat(
+    "torch", recognises, torchfile.read, why_not="it is what training writes: copy ckpt.pt"
+)
