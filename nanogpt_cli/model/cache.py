@@ -80,6 +80,23 @@ class KVCache:
         one = slice(row, row + 1)
         return KVCache(self.keys[:, one], self.values[:, one], self._ids[one], self._rows[one])
 
+    def head(self, count: int) -> "KVCache":
+        """Return the first ``count`` rows as a cache of their own, on the same memory."""
+        keys, values = self.keys[:, :count], self.values[:, :count]
+        return KVCache(keys, values, self._ids[:count], self._rows[:count])
+
+    def swap(self, a: int, b: int) -> None:
+        """Exchange two rows, as far as they are filled."""
+        if a == b:
+            return
+        filled = max(self._rows[a].finite, self._rows[b].finite, self._rows[a].length)
+        for part in (self.keys, self.values):
+            kept = part[:, a, :, :filled].clone()
+            part[:, a, :, :filled] = part[:, b, :, :filled]
+            part[:, b, :, :filled] = kept
+        self._ids[[a, b]] = self._ids[[b, a]]
+        self._rows[a], self._rows[b] = self._rows[b], self._rows[a]
+
     def select(self, rows: Sequence[int | None]) -> "KVCache":
         """Return a copy with these rows, in this order; None is an empty row, and one may repeat.
 
