@@ -8,73 +8,17 @@ thread or a network; ``server/worker.py`` calls ``step`` in a thread.
 Shape letters: B rows, T new tokens, C channels, V vocabulary.
 """
 
-import threading
-import time
-from collections import deque
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from nanogpt_cli.config import SampleConfig
 from nanogpt_cli.errors import CheckpointError
-from nanogpt_cli.inference.sampling import (
-    Token,
-    draw_ids,
-    probabilities,
-    sampling_generator,
-)
+from nanogpt_cli.inference.requests import EndReason, FairQueue, Request
+from nanogpt_cli.inference.sampling import Token, draw_ids, probabilities
 from nanogpt_cli.model.gpt import GPT
-
-EndReason = Literal["stop", "length", "time", "cancelled", "error"]
-
-
-class Request:
-    """A prompt to be continued; a subclass takes what comes of it, in the scheduler's thread.
-
-    ``new_tokens`` is how many are drawn at most, 0 to only read the prompt. Requests of one
-    ``client`` wait for each other, not for those of other clients. A request that is not finished
-    ``seconds`` after it was submitted ends there.
-    """
-
-    wants_prompt: bool = False
-    """Whether ``on_prompt`` is to be called."""
-
-    def __init__(
-        self,
-        prompt: Sequence[int],
-        config: SampleConfig,
-        *,
-        generator: torch.Generator | None = None,
-        new_tokens: int | None = None,
-        client: Hashable = None,
-        seconds: float = float("inf"),
-    ) -> None:
-        self.prompt, self.config, self.client = list(prompt), config, client
-        self.generator = generator or sampling_generator(config.seed)
-        self.new_tokens = config.max_tokens if new_tokens is None else new_tokens
-        self.deadline = time.monotonic() + seconds
-        self.cancelled = False
-
-    def on_prompt(self, logits: Tensor) -> None:
-        """Take the logits (T, V) that follow each of the next T tokens of the prompt."""
-
-    def on_token(self, token: Token) -> bool:
-        """Take a token that was drawn; return whether it is the last."""
-        return False
-
-    def on_end(self, reason: EndReason, error: Exception | None = None) -> None:
-        """Take the end, which comes exactly once; ``error`` is what failed, for reason error."""
-
-    def cancel(self) -> None:
-        """End this request before the next step. To be called from any thread."""
-        self.cancelled = True
-
-
-class QueueFullError(Exception):
-    """Too many requests wait."""
 
 
 @dataclass
@@ -121,11 +65,10 @@ class Scheduler:
         hold up the others. Ids from ``vocab_size`` on are never drawn.
         """
         self.model = model.eval()
-        self.rows, self.chunk, self.most_waiting = rows, max(1, chunk), waiting
+        self.rows, self.chunk = rows, max(1, chunk)
         self._vocab_size = vocab_size
         self._block_size = model.config.block_size
-        self._queues: dict[Hashable, deque[Request]] = {}
-        self._lock = threading.Lock()  # of the queues
+        self._queue = FairQueue(waiting)
         self.steps = 0
         self.prompt_tokens = self.reused_tokens = self.new_tokens = 0
         self.reset()
@@ -145,7 +88,7 @@ class Scheduler:
     @property
     def waiting(self) -> int:
         """How many requests have none yet."""
-        return sum(map(len, list(self._queues.values())))
+        return len(self._queue)
 
     # --- joining ------------------------------------------------------------------------------
 
@@ -159,28 +102,13 @@ class Scheduler:
             raise ValueError("a prompt needs at least one token")
         if not 0 <= min(request.prompt) <= max(request.prompt) < self.model.config.vocab_size:
             raise ValueError(f"ids are 0 to {self.model.config.vocab_size - 1}")
-        with self._lock:
-            if self.waiting >= self.most_waiting:
-                raise QueueFullError
-            self._queues.setdefault(request.client, deque()).append(request)
+        self._queue.add(request)
 
     def _admit(self) -> None:
-        """Give free rows to those who wait, one request of each client in turn."""
-        with self._lock:
-            over = [(r, why) for queue in self._queues.values() for r in queue if (why := _over(r))]
-            for request, _ in over:
-                self._queues[request.client].remove(request)
-            self._queues = {client: queue for client, queue in self._queues.items() if queue}
-            joining = []
-            while len(self._active) + len(joining) < self.rows and self._queues:
-                client, queue = next(iter(self._queues.items()))
-                joining.append(queue.popleft())
-                del self._queues[client]
-                if queue:
-                    self._queues[client] = queue  # behind the others
-        for request, why in over:
-            request.on_end(why)
-        for request in joining:
+        """Give free rows to those who wait."""
+        for request, reason in self._queue.remove_over():
+            request.on_end(reason)
+        for request in self._queue.take(self.rows - len(self._active)):
             self._join(request)
 
     def _join(self, request: Request) -> None:
@@ -217,11 +145,9 @@ class Scheduler:
 
     def fail_all(self, error: Exception) -> None:
         """End every request, with a row or without, and forget all rows."""
-        with self._lock:
-            ending = [row.request for row in self._active]
-            ending += [request for queue in self._queues.values() for request in queue]
-            self._queues, self._active = {}, []
-        for request in ending:
+        ending = [row.request for row in self._active]
+        self._active = []
+        for request in [*ending, *self._queue.take()]:
             request.on_end("error", error)
         self.reset()
 
@@ -234,7 +160,7 @@ class Scheduler:
         leaves the others alone.
         """
         for row in list(self._active):
-            if reason := _over(row.request):
+            if reason := row.request.over():
                 self._leave(row, reason)
         self._admit()
         if not self._active:
@@ -294,8 +220,8 @@ class Scheduler:
                 if row.start + row.cached == len(row.ids):
                     ends[slot] = hidden[-1]
         rows = {slot: self._active[slot] for slot in ends}
-        for row, error in failed:
-            self._leave(row, "error", error)
+        for row, problem in failed:
+            self._leave(row, "error", problem)
         return {self._active.index(row): ends[slot] for slot, row in rows.items()}
 
     @torch.no_grad()
@@ -377,13 +303,6 @@ def row_probabilities(logits: Tensor, rows: Sequence[tuple[SampleConfig, set[int
         config, seen = rows[numbers[0]]
         probs[numbers] = probabilities(logits[numbers], config, seen)
     return probs
-
-
-def _over(request: Request) -> EndReason | None:
-    """Return why a request ends before its next token, if it does."""
-    if request.cancelled:
-        return "cancelled"
-    return "time" if time.monotonic() > request.deadline else None
 
 
 def _common(held: Sequence[int], wanted: Sequence[int]) -> int:

@@ -8,8 +8,9 @@ import torch
 from nanogpt_cli.config import SampleConfig
 from nanogpt_cli.errors import CheckpointError
 from nanogpt_cli.inference.engine import Decoder, generate
+from nanogpt_cli.inference.requests import QueueFullError, Request
 from nanogpt_cli.inference.sampling import sampling_generator
-from nanogpt_cli.inference.scheduler import QueueFullError, Request, Scheduler
+from nanogpt_cli.inference.scheduler import Scheduler
 
 GREEDY = {"temperature": 0, "max_tokens": 40}
 
@@ -190,7 +191,7 @@ def test_clients_take_turns(tiny):
 def test_what_cannot_be_taken_is_refused(tiny):
     scheduler = Scheduler(tiny(), rows=1, waiting=1)
     for prompt in ([], [37], [-1]):
-        with pytest.raises(ValueError, match="ids are 0 to 36|at least one token"):
+        with pytest.raises(ValueError, match=r"ids are 0 to 36|at least one token"):
             scheduler.submit(Kept(prompt))
     scheduler.submit(Kept([1]))
     with pytest.raises(QueueFullError):
