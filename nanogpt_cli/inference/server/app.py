@@ -97,7 +97,7 @@ def make_app(
             models.stop()
 
     handlers = {Exception: _refused, HTTPException: _refused, ApiError: _refused}
-    app = Starlette(routes=ROUTES, lifespan=lifespan, exception_handlers=handlers)  # type: ignore[arg-type]
+    app = Starlette(routes=ROUTES, lifespan=lifespan, exception_handlers=handlers)
     app.router.redirect_slashes = False
     return Guard(_Counted(app), host, token)
 

@@ -79,7 +79,7 @@ def _chat_logprobs(tokens: Sequence[TokenInfo]) -> dict[str, Any]:
 
     return {
         "content": [
-            one(info.bytes, info.logprob) | {"top_logprobs": [one(*other) for other in info.top]}
+            one(info.data, info.logprob) | {"top_logprobs": [one(*other) for other in info.top]}
             for info in tokens
         ],
         "refusal": None,
@@ -123,9 +123,9 @@ class CompletionForm(Form):
         offsets = []
         for info in tokens:
             offsets.append(self._offsets[index])
-            self._offsets[index] += len(self._utf8[index].decode(info.bytes))
+            self._offsets[index] += len(self._utf8[index].decode(info.data))
         return {
-            "tokens": [_name(info.bytes) for info in tokens],
+            "tokens": [_name(info.data) for info in tokens],
             "token_logprobs": [_finite(info.logprob) for info in tokens],
             "top_logprobs": [
                 {_name(token): _finite(logprob) for token, logprob in info.top}

@@ -5,6 +5,7 @@ carries what came over to the event loop, as much at a time as the client takes.
 """
 
 import asyncio
+import codecs
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence, Set
@@ -24,7 +25,7 @@ from nanogpt_cli.tokenizer.load import Tokenizer
 class TokenInfo:
     """A token of a prompt or a text, and the likeliest others, with log-probabilities in nats."""
 
-    bytes: bytes
+    data: bytes
     logprob: float | None
     top: list[tuple[bytes, float]]
 
@@ -112,8 +113,9 @@ class TextRequest(Request):
         self._tokenizer, self._put, self._logprobs = tokenizer, put, logprobs
         self._stream = TextStream(tokenizer, stops.ids, stops.strings)
         self._strip = _Strip() if stops.strip else None
-        self._infos: deque[tuple[int, TokenInfo]] = deque()  # with the byte at which each begins
-        self._drawn_bytes = self._shown_bytes = 0
+        self._infos: deque[tuple[int, TokenInfo]] = deque()  # with where in the text each begins
+        self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
+        self._drawn = self._shown = 0  # characters
         self._prompt_read = 0
 
     def on_prompt(self, logits: Tensor) -> None:
@@ -136,8 +138,8 @@ class TextRequest(Request):
         self.tokens += not ended
         if self._logprobs is not None:
             info = self._info(token.id, token.logits.log_softmax(-1))
-            self._infos.append((self._drawn_bytes, info))
-            self._drawn_bytes += len(info.bytes)
+            self._infos.append((self._drawn, info))
+            self._drawn += len(self._utf8.decode(info.data))
         self._show(text)
         return ended
 
@@ -149,9 +151,9 @@ class TextRequest(Request):
 
     def _show(self, text: str) -> None:
         """Give a part of the text, and its tokens: those of a tag that ends it stay here."""
-        self._shown_bytes += len(text.encode())
+        self._shown += len(text)
         infos = []
-        while self._infos and self._infos[0][0] < self._shown_bytes:
+        while self._infos and self._infos[0][0] < self._shown:
             infos.append(self._infos.popleft()[1])
         shown = self._strip.push(text) if self._strip else text
         if shown or infos:
