@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 
 import psutil
 
-WORDS = "my dog is ill and i am so worried about what comes next when you are not here".split()
+TEXT = "my dog is ill and i am so worried about what comes next when you are not here"
 
 
 @dataclass
@@ -58,11 +58,11 @@ def server(model: str, device: str) -> Iterator[tuple[str, psutil.Process]]:
 
 
 def ask(url: str, length: int, seed: int, most: int, result: Result, leaves: bool) -> None:
-    """Stream one text of ``length`` tokens; a client that leaves takes half of it."""
+    """Stream one text of ``length`` tokens; a client that leaves takes a part of it."""
     drawn = random.Random(seed)
-    prompt = " ".join(drawn.choices(WORDS, k=drawn.randint(2, most)))
-    # the text is as long as asked for: no stop texts, and ids that end one are seldom drawn
-    body = {"prompt": prompt, "max_tokens": length, "stream": True, "seed": seed, "logprobs": 0}
+    prompt = " ".join(drawn.choices(TEXT.split(), k=drawn.randint(2, most)))
+    body = {"prompt": prompt, "max_tokens": length, "stream": True, "seed": seed}
+    body["stream_options"] = {"include_usage": True}
     request = urllib.request.Request(
         f"{url}v1/completions", json.dumps(body).encode(), {"content-type": "application/json"}
     )
@@ -77,16 +77,13 @@ def ask(url: str, length: int, seed: int, most: int, result: Result, leaves: boo
                 if "error" in event:
                     result.errors.append(event["error"]["message"])
                     return
-                logprobs = event["choices"][0]["logprobs"]
                 now = time.perf_counter()
-                if logprobs:
-                    if got:
-                        result.gaps.append(now - last)
-                    else:
-                        result.first.append(now - begin)
-                    got += len(logprobs["tokens"])
-                    last = now
-                if leaves and got > length / 2:
+                if "usage" in event:
+                    got = event["usage"]["completion_tokens"]
+                elif event["choices"][0]["text"]:
+                    (result.gaps if got else result.first).append(now - (last if got else begin))
+                    got, last = got + 1, now
+                if leaves and got > length / 8:
                     result.left += 1
                     break
             else:
@@ -151,7 +148,7 @@ def main() -> None:
                 print(
                     f"{clients:3} clients: {result.tokens / seconds:7,.0f} tokens/s, "
                     f"first token {percentiles(result.first)} ms, "
-                    f"between tokens {percentiles(result.gaps)} ms (50 / 95 / 99 %), "
+                    f"between pieces {percentiles(result.gaps)} ms (50 / 95 / 99 %), "
                     f"{len(result.whole)} whole, {result.left} left, {len(result.errors)} errors, "
                     f"{process.memory_info().rss / 1e6:,.0f} MB"
                 )

@@ -35,6 +35,11 @@ class _Row:
     seen: set[int] = field(default_factory=set)
     served: int = 0
     """The step at which a part of its text was read last."""
+    settings: SampleConfig = field(init=False)
+    """Those that decide about probabilities; rows for which they are equal are drawn together."""
+
+    def __post_init__(self) -> None:
+        self.settings = replace(self.request.config, seed=None, max_tokens=1)
 
     def pending(self, block_size: int) -> list[int]:
         """Return the ids to be read before the next token; a full window moves on by its half."""
@@ -266,7 +271,7 @@ class Scheduler:
         if not sound_rows:
             return
         logits = logits if all(finite) else logits[torch.tensor(finite)]
-        probs = row_probabilities(logits, [(r.request.config, r.seen) for r in sound_rows])
+        probs = row_probabilities(logits, sound_rows)
         ids = draw_ids(probs, [row.request.generator for row in sound_rows])
         for row, token, one in zip(sound_rows, ids, logits, strict=True):
             self._append(row, Token(token, one))
@@ -287,21 +292,20 @@ class Scheduler:
             self._leave(row, "stop" if ended else "length")
 
 
-def row_probabilities(logits: Tensor, rows: Sequence[tuple[SampleConfig, set[int]]]) -> Tensor:
+def row_probabilities(logits: Tensor, rows: Sequence[_Row]) -> Tensor:
     """Return the probabilities (B, V) of rows that each have settings and seen ids of their own.
 
     Rows with the same settings are computed together.
     """
     alike: dict[object, list[int]] = {}
-    for number, (config, seen) in enumerate(rows):
-        key = replace(config, seed=None, max_tokens=1)
-        alike.setdefault((key, number) if seen else key, []).append(number)
-    if len(alike) == 1 and len(rows) > 0 and not rows[0][1]:
-        return probabilities(logits, rows[0][0])
+    for number, row in enumerate(rows):
+        alike.setdefault(number if row.seen else row.settings, []).append(number)
+    if len(alike) == 1:
+        return probabilities(logits, rows[0].request.config, rows[0].seen)
     probs = torch.empty_like(logits)
     for numbers in alike.values():
-        config, seen = rows[numbers[0]]
-        probs[numbers] = probabilities(logits[numbers], config, seen)
+        row = rows[numbers[0]]
+        probs[numbers] = probabilities(logits[numbers], row.request.config, row.seen)
     return probs
 
 

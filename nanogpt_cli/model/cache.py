@@ -15,6 +15,9 @@ from torch import Tensor
 
 from nanogpt_cli.config import ModelConfig
 
+_FILL_AHEAD = 64
+"""Slots that are filled with zeros at a time."""
+
 
 @dataclass
 class _Row:
@@ -146,12 +149,16 @@ class KVCache:
         return at.to(device), self._span, False
 
     def _fill(self, span: int) -> None:
-        """Put zeros where a row was never written to, so that it can be read and masked."""
+        """Put zeros where a row was never written to, so that it can be read and masked.
+
+        Some slots further than asked for, so that it is not done again for every token.
+        """
+        upto = min(self.keys.size(3), span + _FILL_AHEAD)
         for i, row in enumerate(self._rows):
             if row.finite < span:
-                self.keys[:, i, :, row.finite : span] = 0
-                self.values[:, i, :, row.finite : span] = 0
-                row.finite = span
+                self.keys[:, i, :, row.finite : upto] = 0
+                self.values[:, i, :, row.finite : upto] = 0
+                row.finite = upto
 
     def extend(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Store new keys and values (B, H, T, D) of ``layer``; return those of all S slots."""

@@ -6,9 +6,11 @@ carries what came over to the event loop, as much at a time as the client takes.
 
 import asyncio
 import codecs
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,27 +43,33 @@ class Piece:
 
 
 class Mailbox:
-    """Takes pieces from a thread, and gives them to a coroutine."""
+    """Takes pieces from a thread, and gives them to a coroutine.
 
-    def __init__(self) -> None:
+    Where they come faster than ``every`` seconds, several are given together, so that many streams
+    do not cost more than the texts themselves. Without ``every`` all wait for an end.
+    """
+
+    def __init__(self, every: float | None) -> None:
         self._loop = asyncio.get_running_loop()
         self._items: deque[tuple[int, Piece]] = deque()
         self._event = asyncio.Event()
         self._signalled = False
+        self._every, self._given = every, -math.inf
 
     def put(self, index: int, piece: Piece) -> None:
         """Add a piece of the text with some index. To be called in the engine's thread."""
         self._items.append((index, piece))
-        if not self._signalled:
+        if not self._signalled and (piece.end or self._every is not None):
             self._signalled = True
-            try:
+            with suppress(RuntimeError):  # the server has ended
                 self._loop.call_soon_threadsafe(self._event.set)
-            except RuntimeError:  # the server has ended
-                return
 
     async def get(self) -> list[tuple[int, Piece]]:
         """Wait for pieces, and return all that are there: one for each text, in no order."""
         await self._event.wait()
+        if self._every and (wait := self._given + self._every - self._loop.time()) > 0:
+            await asyncio.sleep(wait)
+        self._given = self._loop.time()
         self._event.clear()
         self._signalled = False  # before looking, so that nothing is missed
         merged: dict[int, Piece] = {}

@@ -32,6 +32,8 @@ class Limits:
     """After which a text ends as it is, waiting included."""
     send_seconds: float = 60.0
     """In which a client must take what is sent to it."""
+    send_every: float = 0.02
+    """Seconds between two pieces of a stream."""
     connections: int = 512
     """At a time."""
     models: int = 4

@@ -104,7 +104,8 @@ def _encode(engine: Engine, given: list[str | list[int]]) -> list[EncodedPrompt]
 
 async def _answer(request: Request, parameters: Parameters, engine: Engine, job: _Job) -> Response:
     """Generate the texts, and send them as the client wants them."""
-    state, mailbox = state_of(request), Mailbox()
+    state = state_of(request)
+    mailbox = Mailbox(state.limits.send_every if parameters.stream else None)
     texts = [
         _text_request(request, parameters, engine, job, mailbox, number)
         for number in range(len(job.prompts) * parameters.n)
