@@ -102,7 +102,7 @@ class Browser:
         assert "exceptionDetails" not in done, done["exceptionDetails"]
         return done["result"].get("value")
 
-    def wait(self, code: str, seconds: float = 30) -> None:
+    def wait(self, code: str, seconds: float = 180) -> None:
         end = time.monotonic() + seconds
         while not self.js(code):
             assert time.monotonic() < end, code

@@ -100,7 +100,7 @@ def serve(
     config = uvicorn.Config(
         app,
         log_config=None,
-        log_level="error",
+        log_level="critical",
         access_log=False,
         server_header=False,
         proxy_headers=False,

@@ -1,10 +1,14 @@
 """Runs by name: found, loaded when asked for, replaced when training replaced them."""
 
+import io
 import json
+import os
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from served import client, said, save, tiny_model
 
 from nanogpt_cli.inference.server import models
@@ -38,14 +42,52 @@ def test_another_run_answers_when_it_is_asked_for():
         assert reply(api, "a/b")[1] not in (None, two[1])
 
 
-def test_a_checkpoint_that_cannot_be_used_is_said():
-    save(tiny_model(name="out/broken/ckpt.pt"))
-    Path("out/broken/ckpt.pt").write_bytes(b"nothing")
+class Hostile:
+    def __reduce__(self):
+        return os.system, ("touch executed",)
+
+
+def with_nan(content):
+    content["model"]["transformer.wte.weight"][0] = torch.nan
+    return content
+
+
+CHARS = {"kind": "char", "characters": "To", "special_tokens": {}}
+BAD = {
+    "empty": lambda good: b"",
+    "half": lambda good: good[: len(good) // 2],
+    "a flipped bit": lambda good: good[: len(good) // 2] + b"?" + good[len(good) // 2 + 1 :],
+    "a pickle": lambda good: pickle.dumps(Hostile(), 2),
+    "a hostile entry": lambda good: changed(good, lambda old: old | {"train_config": Hostile()}),
+    "NaN": lambda good: changed(good, with_nan),
+    "newer": lambda good: changed(good, lambda old: old | {"version": 99}),
+    "tokenizer": lambda good: changed(good, lambda old: old | {"tokenizer": CHARS}),
+}
+
+
+def changed(good, change):
+    content = change(torch.load(io.BytesIO(good), weights_only=True))
+    out = io.BytesIO()
+    torch.save(content, out)
+    return out.getvalue()
+
+
+def test_a_bad_checkpoint_is_said_and_the_others_go_on_answering():
+    """Rows 39, 40, 41, 44, 45 and 48 of docs/faults.md."""
+    save(tiny_model(name="out/good/ckpt.pt"))
+    good = Path("out/good/ckpt.pt").read_bytes()
     with client(tiny_model()) as api:
-        answer = api.post(CHAT, json=said(model="broken"))
-        assert (answer.status_code, answer.json()["error"]["code"]) == (422, "model_unusable")
-        assert reply(api, "tiny")[0] == 200
+        for fault, make in BAD.items():
+            path = Path("out", fault.replace(" ", "-"), "ckpt.pt")
+            path.parent.mkdir()
+            path.write_bytes(make(good))
+            answer = api.post(CHAT, json=said(model=path.parent.name))
+            error = answer.json()["error"]
+            assert (answer.status_code, error["code"]) == (422, "model_unusable"), fault
+            assert str(path) in error["message"]
+        assert reply(api, "good")[0] == reply(api, "tiny")[0] == 200
         assert api.get("/health").status_code == 200
+    assert not Path("executed").exists()
 
 
 def test_few_models_are_in_memory_at_a_time():

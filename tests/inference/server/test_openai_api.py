@@ -8,6 +8,7 @@ import torch
 from served import SAMPLING, client, said, tiny_model
 
 from nanogpt_cli.dialogue import ChatFormat
+from nanogpt_cli.inference import scheduler
 from nanogpt_cli.inference.session import Session
 
 CHAT = "/v1/chat/completions"
@@ -171,6 +172,19 @@ def test_a_model_that_continues_text_is_given_the_last_message():
         answer = api.post(CHAT, json=said()).json()
         assert answer["choices"][0]["message"]["content"] == in_the_terminal(loaded, "hello")[0]
         assert answer["nanogpt"]["notes"] == []
+
+
+def test_what_a_terminal_would_obey_and_markup_come_as_they_are(monkeypatch, api):
+    """JSON escapes the one, and the page shows both as text."""
+    said_by_model = iter(b"\x1b[31m[/red]<b>")
+
+    def draw(probs, generators):
+        return [next(said_by_model, 10) for _ in generators]
+
+    monkeypatch.setattr(scheduler, "draw_ids", draw)
+    answer = api.post("/v1/completions", json={"prompt": "a", "max_tokens": 14})
+    assert answer.json()["choices"][0]["text"] == "\x1b[31m[/red]<b>"
+    assert "\x1b" not in answer.text
 
 
 def test_half_a_character_is_never_sent(api):
