@@ -119,6 +119,12 @@ def load(
     return result, time.perf_counter() - begin
 
 
+def cpu_seconds(process: psutil.Process) -> float:
+    """Return how long a process has computed, whatever else the machine does."""
+    times = process.cpu_times()
+    return times.user + times.system
+
+
 def percentiles(values: list[float]) -> str:
     """Return the median, the 95th and the 99th percentile in milliseconds."""
     ordered = sorted(values) or [0.0]
@@ -138,22 +144,28 @@ def main() -> None:
     parser.add_argument("--leave", type=float, default=0.0)
     args = parser.parse_args()
     speeds: dict[int, list[float]] = {1: [], args.clients: []}
+    costs: dict[int, list[float]] = {1: [], args.clients: []}
     with server(args.model, args.device) as (url, process):
         load(url, args.clients, args.clients, 8)  # the first calls allocate
         for _ in range(args.repeats):
             for clients in speeds:
                 requests = max(2, args.requests // 16) if clients == 1 else args.requests
+                before = cpu_seconds(process)
                 result, seconds = load(url, clients, requests, args.max_tokens, args.leave)
                 speeds[clients].append(result.tokens / seconds)
+                costs[clients].append(1000 * (cpu_seconds(process) - before) / result.tokens)
                 print(
                     f"{clients:3} clients: {result.tokens / seconds:7,.0f} tokens/s, "
+                    f"{costs[clients][-1]:.2f} ms of CPU a token, "
                     f"first token {percentiles(result.first)} ms, "
                     f"between pieces {percentiles(result.gaps)} ms (50 / 95 / 99 %), "
                     f"{len(result.whole)} whole, {result.left} left, {len(result.errors)} errors, "
                     f"{process.memory_info().rss / 1e6:,.0f} MB"
                 )
     one, many = (statistics.median(speeds[clients]) for clients in speeds)
-    print(f"{args.clients} clients get {many / one:.1f} times the tokens of one")
+    cheaper = statistics.median(costs[1]) / statistics.median(costs[args.clients])
+    print(f"{args.clients} clients get {many / one:.1f} times the tokens of one; ", end="")
+    print(f"each costs the server's processor {cheaper:.1f} times less")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Many clients at once, long prompts and short, some of whom leave: minutes, and an hour's soak."""
 
+import gc
 import os
 import random
 import threading
@@ -10,7 +11,6 @@ import psutil
 import pytest
 from served import gauge_of, on_a_socket, tiny_model, until
 
-from nanogpt_cli.config import SampleConfig
 from nanogpt_cli.inference.server.limits import Limits
 
 pytestmark = pytest.mark.long
@@ -23,22 +23,21 @@ SOAK = float(os.environ.get("NANOGPT_SOAK_SECONDS", "60"))
 class Client:
     """Asks one thing after the other: mixed lengths and settings; some replies are left."""
 
-    def __init__(self, url, number, ending):
-        self.url, self.drawn, self.ending = url, random.Random(number), ending
+    def __init__(self, api, number, ending):
+        self.api, self.drawn, self.ending = api, random.Random(number), ending
         self.whole = self.left = self.busy = 0
         self.wrong, self.waits = [], []
 
     def run(self):
-        with openai.OpenAI(base_url=f"{self.url}/v1", api_key=TOKEN, max_retries=0) as api:
-            while not self.ending():
-                try:
-                    self.ask(api)
-                except openai.RateLimitError:
-                    self.busy += 1
-                    time.sleep(0.5)
-                except Exception as error:
-                    self.wrong.append(repr(error))
-                    return
+        while not self.ending():
+            try:
+                self.ask(self.api)
+            except openai.RateLimitError:
+                self.busy += 1
+                time.sleep(0.5)
+            except Exception as error:
+                self.wrong.append(repr(error))
+                return
 
     def ask(self, api):
         drawn = self.drawn
@@ -67,8 +66,8 @@ class Client:
                     self.whole += 1
 
 
-def run_clients(url, count, ending):
-    clients = [Client(url, number, ending) for number in range(count)]
+def run_clients(api, url, count, ending):
+    clients = [Client(api, number, ending) for number in range(count)]
     threads = [threading.Thread(target=client.run) for client in clients]
     for thread in threads:
         thread.start()
@@ -79,6 +78,10 @@ def run_clients(url, count, ending):
     assert gauge_of(url, TOKEN, "nanogpt_waiting_texts") == 0
     assert gauge_of(url, TOKEN, "nanogpt_engine_restarts_total") == 0
     return clients
+
+
+def openai_client(url):
+    return openai.OpenAI(base_url=f"{url}/v1", api_key=TOKEN, max_retries=0)
 
 
 def report(clients):
@@ -92,9 +95,13 @@ def report(clients):
 
 def test_64_clients_of_mixed_lengths_of_whom_some_leave():
     """Everyone is answered, and the slowest client gets its share."""
-    with on_a_socket(tiny_model(block_size=256), token=TOKEN, limits=Limits(rows=16)) as url:
+    limits = Limits(rows=16)
+    with (
+        on_a_socket(tiny_model(block_size=256), token=TOKEN, limits=limits) as url,
+        openai_client(url) as api,
+    ):
         end = time.monotonic() + 30
-        clients = run_clients(url, 64, lambda: time.monotonic() > end)
+        clients = run_clients(api, url, 64, lambda: time.monotonic() > end)
         report(clients)
         served = [client.whole + client.left for client in clients]
         assert min(served) > 0
@@ -103,22 +110,24 @@ def test_64_clients_of_mixed_lengths_of_whom_some_leave():
 
 def test_a_soak_of_many_hours_leaves_nothing_behind():
     """Memory, threads and files are as they were; the last minute is as fast as the first."""
-    process = psutil.Process()
-    with on_a_socket(
-        tiny_model(block_size=256), token=TOKEN, limits=Limits(rows=8, waiting=8),
-        sampling=SampleConfig(max_tokens=60),
-    ) as url:  # fmt: skip
+    process, limits = psutil.Process(), Limits(rows=8, waiting=8)
+    with (
+        on_a_socket(tiny_model(block_size=256), token=TOKEN, limits=limits) as url,
+        openai_client(url) as api,
+    ):
         part = max(5.0, min(60.0, SOAK / 6))
         begin, seen = time.monotonic(), []
         while time.monotonic() - begin < SOAK:
             end = time.monotonic() + part
             tokens = gauge_of(url, TOKEN, "nanogpt_generated_tokens_total")
-            report(run_clients(url, 24, lambda end=end: time.monotonic() > end))
+            report(run_clients(api, url, 24, lambda end=end: time.monotonic() > end))
             tokens = gauge_of(url, TOKEN, "nanogpt_generated_tokens_total") - tokens
+            gc.collect()
             seen.append((process.memory_info().rss / 1e6, process.num_fds(), tokens / part))
             print("MB, files, tokens/s:", seen[-1])
-        settled = seen[1]
-        assert seen[-1][0] < settled[0] + 50
-        assert seen[-1][1] <= settled[1] + 5
-        assert seen[-1][2] > settled[2] / 3  # others use this machine too
+        memory, files, speed = zip(*seen, strict=True)
+        assert memory[-1] < memory[1] + 20
+        assert files[-1] <= files[1] + 30  # connections that are kept
+        third = -(-len(speed) // 3)
+        assert max(speed[-third:]) > max(speed[:third]) / 3  # others use this machine too
         assert threading.active_count() < 30

@@ -132,6 +132,6 @@ def test_the_command_says_where_it_listens_and_ends_at_a_signal():
         assert gauge_of(found[1], found[2], "nanogpt_engine_up") == 1
     finally:
         process.send_signal(signal.SIGINT)
-        _, rest = process.communicate(timeout=20)
+        _, rest = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in rest
