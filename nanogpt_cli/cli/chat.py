@@ -10,6 +10,15 @@ from nanogpt_cli.cli import ui
 from nanogpt_cli.cli.complete import runs
 from nanogpt_cli.cli.options import DeviceFlag, JsonFlag, print_json, with_settings
 from nanogpt_cli.cli.terminal import Terminal, is_untrained, stream, untrained_note
+from nanogpt_cli.cli.web import (
+    HostFlag,
+    NoBrowserFlag,
+    PortFlag,
+    TokenFlag,
+    WebFlag,
+    serve_chat,
+    web_address,
+)
 from nanogpt_cli.config import SampleConfig
 from nanogpt_cli.errors import UsageError
 from nanogpt_cli.text import valid_text
@@ -39,14 +48,22 @@ def chat(
         typer.Option("--data-dir", help="Where an old checkpoint's tokenizer is (meta.pkl)."),
     ] = None,
     as_json: JsonFlag = False,
+    web: WebFlag = False,
+    host: HostFlag = None,
+    port: PortFlag = None,
+    token: TokenFlag = None,
+    no_browser: NoBrowserFlag = False,
     given: dict[str, Any],
 ) -> int:
-    """Chat with a model in the terminal, or get one answer with -p or a pipe."""
+    """Chat with a model in the terminal or the browser, or get one answer with -p or a pipe."""
     from nanogpt_cli.checkpoint.load import load
     from nanogpt_cli.inference.session import Session
     from nanogpt_cli.runs import find_checkpoint, unsaved_run
 
     config = SampleConfig(**given)
+    address = web_address(web, host, port, token, no_browser, alone=prompt is None and not as_json)
+    if address is not None:
+        return serve_chat(model, config, address, device, data_dir)
     interactive = prompt is None and sys.stdin.isatty() and sys.stdout.isatty()
     if as_json and interactive:
         raise UsageError("--json needs a prompt", "add -p TEXT, or pipe it in")

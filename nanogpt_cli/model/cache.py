@@ -15,6 +15,9 @@ from torch import Tensor
 
 from nanogpt_cli.config import ModelConfig
 
+_FILL_AHEAD = 64
+"""Slots that are filled with zeros at a time."""
+
 
 @dataclass
 class _Row:
@@ -80,6 +83,23 @@ class KVCache:
         one = slice(row, row + 1)
         return KVCache(self.keys[:, one], self.values[:, one], self._ids[one], self._rows[one])
 
+    def head(self, count: int) -> "KVCache":
+        """Return the first ``count`` rows as a cache of their own, on the same memory."""
+        keys, values = self.keys[:, :count], self.values[:, :count]
+        return KVCache(keys, values, self._ids[:count], self._rows[:count])
+
+    def swap(self, a: int, b: int) -> None:
+        """Exchange two rows, as far as they are filled."""
+        if a == b:
+            return
+        filled = max(self._rows[a].finite, self._rows[b].finite, self._rows[a].length)
+        for part in (self.keys, self.values):
+            kept = part[:, a, :, :filled].clone()
+            part[:, a, :, :filled] = part[:, b, :, :filled]
+            part[:, b, :, :filled] = kept
+        self._ids[[a, b]] = self._ids[[b, a]]
+        self._rows[a], self._rows[b] = self._rows[b], self._rows[a]
+
     def select(self, rows: Sequence[int | None]) -> "KVCache":
         """Return a copy with these rows, in this order; None is an empty row, and one may repeat.
 
@@ -129,12 +149,16 @@ class KVCache:
         return at.to(device), self._span, False
 
     def _fill(self, span: int) -> None:
-        """Put zeros where a row was never written to, so that it can be read and masked."""
+        """Put zeros where a row was never written to, so that it can be read and masked.
+
+        Some slots further than asked for, so that it is not done again for every token.
+        """
+        upto = min(self.keys.size(3), span + _FILL_AHEAD)
         for i, row in enumerate(self._rows):
             if row.finite < span:
-                self.keys[:, i, :, row.finite : span] = 0
-                self.values[:, i, :, row.finite : span] = 0
-                row.finite = span
+                self.keys[:, i, :, row.finite : upto] = 0
+                self.values[:, i, :, row.finite : upto] = 0
+                row.finite = upto
 
     def extend(self, layer: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Store new keys and values (B, H, T, D) of ``layer``; return those of all S slots."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from browser import browser
+from browser import CHROMIUM, Browser
 from exported import CELLS, CHAT, TEXT, checkpoint, names, tokenizers
 
 from nanogpt_cli.checkpoint.export import export
@@ -172,28 +172,29 @@ def test_pages_are_not_models_and_unknown_models_have_no_page(tiny):
 
 
 @pytest.mark.long
+@pytest.mark.skipif(CHROMIUM is None, reason="there is no chromium")
 def test_in_a_real_browser_it_chats_and_asks_nothing_of_a_network(tiny, tmp_path):
     prompts = [[(i * 7 + n) % 260 for i in range(n + 1)] for n in range(20)]
-    with browser(tmp_path / "profile") as page:
+    with Browser(tmp_path) as page:
         for name, (arch, pos, more) in list(zip(names(CELLS), CELLS, strict=True))[1::2]:
             path, twin = page_and_twin(tiny, Path(f"{name}.pt"), arch=arch, pos_embd=pos, **more)
-            page.open(path)
-            found = page.run(
+            page.open(path.resolve().as_uri())
+            found = page.js(
                 f"{json.dumps(prompts)}.map((ids) => [...nanogpt.generate(nanogpt.session.model, "
                 "ids, 200, {temperature: 0, topK: 200, topP: 1}, nanogpt.session.tokenizer.size)]"
                 ".filter((id) => id !== null))"
             )
             assert found == [continued(twin, prompt, 200) for prompt in prompts], name
-        page.run("document.getElementById('temperature').value = 0")
+        page.js("document.getElementById('temperature').value = 0")
         for text in ("hi", "<b>you</b>"):
-            page.run(f"document.getElementById('text').value = {json.dumps(text)}")
-            page.run("document.getElementById('form').requestSubmit()")
-            page.run(
+            page.js(f"document.getElementById('text').value = {json.dumps(text)}")
+            page.js("document.getElementById('form').requestSubmit()")
+            page.js(
                 "new Promise((done) => { const look = () => document.querySelector('.coming') ? "
                 "setTimeout(look, 10) : done(); look(); })"
             )
         session = Session(twin, SampleConfig(temperature=0, max_tokens=256))
         replies = ["".join(session.reply(text)) or "(no answer)" for text in ("hi", "<b>you</b>")]
         said = "[...document.querySelectorAll('.human, .bot')].map((e) => e.textContent)"
-        assert page.run(said) == ["hi", replies[0], "<b>you</b>", replies[1]]
+        assert page.js(said) == ["hi", replies[0], "<b>you</b>", replies[1]]
         assert all(url.startswith("file:") for url in page.requests)
