@@ -47,7 +47,9 @@ def save_conversation(path: Path, conversation: Conversation) -> None:
 
 
 def _record(conversation: Conversation) -> dict[str, Any]:
-    front = {turn.role: valid_text(turn.text) for turn in conversation.turns if turn.role in _FRONT}
+    front: dict[str, str] = {
+        turn.role: valid_text(turn.text) for turn in conversation.turns if turn.role in _FRONT
+    }
     messages = [
         {"role": _ROLES[turn.role], "content": valid_text(turn.text)}
         for turn in conversation.turns
