@@ -3,7 +3,9 @@
 Knows prompt_toolkit, but neither a model nor what is done with a message.
 """
 
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +51,29 @@ def complete(text: str) -> Iterable[tuple[str, int]]:
     found = find_command(name)
     for known in () if found is None else found.complete(argument):
         yield known, -len(argument)
+
+
+@contextmanager
+def typing_ahead() -> Iterator[None]:
+    """Keep what is typed while no line is read for the next one, Enter as Enter, unseen.
+
+    A terminal else shows it in the middle of a reply, and turns Enter into Ctrl-J.
+    """
+    if sys.platform == "win32" or not sys.stdin.isatty():
+        yield
+        return
+    import termios
+
+    stdin = sys.stdin.fileno()
+    before = termios.tcgetattr(stdin)
+    inputs, outputs, control, local, *rest = termios.tcgetattr(stdin)
+    inputs, local = inputs & ~termios.ICRNL, local & ~termios.ECHO
+    termios.tcsetattr(stdin, termios.TCSANOW, [inputs, outputs, control, local, *rest])
+    try:
+        yield
+    finally:
+        with suppress(termios.error):  # it is gone
+            termios.tcsetattr(stdin, termios.TCSANOW, before)
 
 
 def line_editor(

@@ -15,7 +15,7 @@ from nanogpt_cli.cli.chat_view import (
     stream,
     untrained_note,
 )
-from nanogpt_cli.cli.line_editor import chat_history, line_editor, unquoted
+from nanogpt_cli.cli.line_editor import chat_history, line_editor, typing_ahead, unquoted
 from nanogpt_cli.cli.saved_chats import Keeper
 from nanogpt_cli.cli.slash.base import find_command
 from nanogpt_cli.cli.wrapping import terminal_width
@@ -120,6 +120,10 @@ class Terminal:
         """Talk until the user leaves, and return the exit code."""
         # a parent that ignores Ctrl-C hands that down, and then a reply could not be stopped
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        with typing_ahead():
+            return self._talk()
+
+    def _talk(self) -> int:
         ui.say(f"{printable(self._name)}: /? for help, Ctrl-D leaves.", style="dim")
         history = chat_history()
         editor = line_editor(history, on_clear=self._on_clear, status=self.status)

@@ -64,7 +64,7 @@ def _show_all(session: "Session", tokens: "list[DrawnToken]") -> None:
     from rich.text import Text
 
     if ui.console().color_system is None:
-        shown = (f"{_quoted(session, token.id)} {_percent(token)}" for token in tokens)
+        shown = (f"{_quoted(session, token.id)} {_share(token.probability)}" for token in tokens)
         ui.say(f"  {'  '.join(shown)}")
     else:
         text = Text()
@@ -90,18 +90,14 @@ def _quoted(session: "Session", id: int) -> str:
     return f"'{printable(piece(session, id))}'"
 
 
-def _percent(token: "DrawnToken") -> str:
-    return _share(token.probability)
-
-
 def _share(probability: float) -> str:
-    return f"{probability:.0%}" if probability >= 0.1 else f"{probability:.2g}"[:7]
+    return f"{probability:.0%}" if probability >= 0.1 else f"{100 * probability:.2g}%"
 
 
 def _show_row(session: "Session", tokens: "list[DrawnToken]", i: int) -> None:
     """Show a token, its probability, and what was likelier."""
     token = tokens[i]
-    line = f"  {i + 1:>4}  {_quoted(session, token.id):<14} {_percent(token):>7}"
+    line = f"  {i + 1:>4}  {_quoted(session, token.id):<14} {_share(token.probability):>8}"
     if token.rank > 1:
         best, probability = token.candidates[0]
         line += f"  likelier: {_quoted(session, best)} {_share(probability)}"
@@ -118,10 +114,10 @@ def _show_candidates(session: "Session", tokens: "list[DrawnToken]", i: int) -> 
         rows.append((token.id, token.probability))
     for id, probability in rows:
         mark = "*" if id == token.id else " "
-        bar = "#" * round(_BAR * probability)
+        bar = "#" * round(max(0, min(_BAR, ui.console().width - 32)) * probability)
         style = "bold" if id == token.id else ""
         ui.say(
-            f"  {mark} {_quoted(session, id):<14} {_share(probability):>7}  {bar}".rstrip(), style
+            f"  {mark} {_quoted(session, id):<14} {_share(probability):>8}  {bar}".rstrip(), style
         )
     if token.rank > len(token.candidates):
         ui.say(f"  * was the {token.rank:,}th likeliest")
