@@ -9,6 +9,7 @@ from nanogpt_cli.config import ModelConfig
 from nanogpt_cli.data.prepare import PrepareOptions, prepare
 from nanogpt_cli.data.store import open_dataset
 from nanogpt_cli.model.factory import make_model
+from nanogpt_cli.tokenizer.load import CharTokenizer
 
 TALK = (
     "<context>A day {0}<endOfText>\n<human>How was day {0}?<endOfText>\n"
@@ -25,14 +26,23 @@ def write_models(folder: Path) -> None:
     assert data.chat_format is not None
     for seed, name in enumerate(("a.pt", "b.pt", "text.pt")):
         torch.manual_seed(seed)
+        tags, tokenizer = data.chat_format.to_dict(), data.tokenizer
+        if name == "text.pt":  # without a tag that could end what it writes
+            tags, tokenizer = None, CharTokenizer("".join(sorted(set(source.read_text()))))
         config = ModelConfig(
-            vocab_size=data.vocab_size, block_size=96, n_layer=1, n_head=2, n_embd=16, arch="gpt2"
+            vocab_size=tokenizer.vocab_size,
+            block_size=96,
+            n_layer=1,
+            n_head=2,
+            n_embd=16,
+            arch="gpt2",
         )
         model = make_model(config)
         with torch.no_grad():
             for p in model.parameters():
                 p.add_(torch.randn_like(p) * 0.3)
         about = {"folder": str(data.folder), "fingerprint": data.fingerprint}
-        tags = None if name == "text.pt" else data.chat_format.to_dict()
-        state, tokenizer = model.state_dict(), data.tokenizer.to_dict()
-        Checkpoint(config, state, tokenizer, tags, about, step=3, val_loss=2.5).save(folder / name)
+        state = model.state_dict()
+        Checkpoint(config, state, tokenizer.to_dict(), tags, about, step=3, val_loss=2.5).save(
+            folder / name
+        )

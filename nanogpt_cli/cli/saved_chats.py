@@ -94,7 +94,7 @@ class Keeper:
     """Saves a chat after each reply."""
 
     def __init__(self, path: Path | None = None) -> None:
-        started = datetime.now().strftime("%Y-%m-%d-%H%M%S")
+        started = datetime.now().strftime("%Y-%m-%d-%H%M%S-%f")
         self.path = path or folder() / f"{_UNNAMED}{started}-{os.getpid()}{SUFFIX}"
         """The file of the conversation, which may not be there yet."""
         self.problem: MachineError | None = None
