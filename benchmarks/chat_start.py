@@ -11,7 +11,7 @@ import statistics
 import sys
 import time
 
-import pexpect
+import pexpect  # type: ignore[import-untyped]
 
 MESSAGE = "hello"
 REPLIED = re.compile(r"(answers you|continues your text)\.[^\n]*\n+[^\w]*\w")
