@@ -186,7 +186,7 @@ def test_a_dumb_narrow_terminal_of_ascii(chatty):
 def test_a_model_that_cannot_be_loaded_ends_the_prompt(chatty):
     Path("bad.pt").write_bytes(b"PK no")
     with chat_in_a_terminal("bad.pt") as child:
-        child.expect("error: .*bad.pt")
+        child.expect(r"error:.*bad\.pt")
         child.expect(pexpect.EOF)
         child.close()
         assert child.exitstatus == 4
