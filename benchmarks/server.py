@@ -122,7 +122,7 @@ def load(
 def cpu_seconds(process: psutil.Process) -> float:
     """Return how long a process has computed, whatever else the machine does."""
     times = process.cpu_times()
-    return times.user + times.system
+    return float(times.user + times.system)
 
 
 def percentiles(values: list[float]) -> str:

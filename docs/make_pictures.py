@@ -115,10 +115,12 @@ def chat() -> None:
 
 def _asked(count: int) -> Callable[[list[str]], bool]:
     """Return whether the chat waits for a message, for the ``count``-th time."""
-    return lambda lines: (
-        sum(line.startswith(">") for line in lines) == count
-        and bool(re.fullmatch(r">( Send a message .*)?", lines[-1]))
-    )
+
+    def is_asked(lines: list[str]) -> bool:
+        asked = [line for line in lines if line.startswith(">")]  # the bottom line is below
+        return len(asked) == count and bool(re.fullmatch(r">( Send a message .*)?", asked[-1]))
+
+    return is_asked
 
 
 def terminal_svg(content: str) -> str:

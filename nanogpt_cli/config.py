@@ -182,6 +182,9 @@ class SampleConfig:
     )
     top_k: int = setting(200, "Draw from the k likeliest tokens only.", min=1, max=MOST)
     top_p: float = setting(1.0, "Draw from the likeliest tokens of this mass.", above=0, max=1)
+    min_p: float = setting(
+        0.0, "Draw from tokens at least this part as likely as the likeliest.", min=0, max=1
+    )
     repeat_penalty: float = setting(1.0, "Divide the odds of tokens already said.", min=0.1, max=10)
     max_tokens: int = setting(256, "Longest reply in tokens.", min=1, max=MOST)
     seed: int | None = setting(None, "Repeatable replies.", min=0, max=2**63 - 1)

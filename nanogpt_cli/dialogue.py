@@ -225,6 +225,8 @@ def encode_prompt(
     assert budget > 0
     front = list(takewhile(lambda turn: turn.role in ("context", "emotion"), turns))
     starts = [i for i, turn in enumerate(turns) if turn.role == "human"] or [len(turns)]
+    first_fit = _first_that_fits(turns, tokenizer, chat, budget)
+    starts = [i for i in starts if i >= first_fit] or starts[-1:]
     for kept in [front, []] if front else [[]]:
         for start in starts:
             ids = _encode([*kept, *turns[start:]], tokenizer, chat)
@@ -236,6 +238,23 @@ def encode_prompt(
     cropped = len(ids) - budget
     ids = [*first[: budget - kept_ids], *ids[len(ids) - kept_ids :]]
     return Prompt(ids, start - len(front), cropped)
+
+
+def _first_that_fits(
+    turns: Sequence[Turn], tokenizer: Tokenizer, chat: ChatFormat, budget: int
+) -> int:
+    """Return the first turn from which on all fit; 0 where tags are spelled out.
+
+    So that a long conversation is not encoded once for each turn that it is too long by.
+    """
+    if not tags_are_special(tokenizer, chat):
+        return 0
+    room = budget - 1  # of the tag that opens the answer
+    for i in range(len(turns) - 1, -1, -1):
+        room -= len(encode_ended(turns[i], tokenizer, chat))
+        if room < 0:
+            return i + 1
+    return 0
 
 
 def _encode(turns: Iterable[Turn], tokenizer: Tokenizer, chat: ChatFormat) -> list[int]:

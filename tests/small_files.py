@@ -268,7 +268,7 @@ def _archive(text):
 
 @cache
 def _pattern():
-    from nanogpt_cli.tokenizer.bpe import PATTERNS
+    from nanogpt_cli.tokenizer.patterns import PATTERNS
 
     return PATTERNS["gpt2"]
 

@@ -59,6 +59,16 @@ def _shared(a: Sequence[int], b: Sequence[int]) -> int:
     return next(differing, min(len(a), len(b)))
 
 
+def first_window_start(length: int, block_size: int) -> int:
+    """Return where the window begins through which a prompt of ``length`` ids is read."""
+    return max(0, length - block_size)
+
+
+def window_start(length: int, start: int, block_size: int) -> int:
+    """Return where the window begins, which was at ``start``, once there are ``length`` ids."""
+    return length - max(1, block_size // 2) if length - start > block_size else start
+
+
 @dataclass
 class _Sequence:
     """A prompt and what was drawn after it."""
@@ -72,12 +82,11 @@ class _Sequence:
     seen: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.start = max(0, len(self.ids) - self.block_size)
+        self.start = first_window_start(len(self.ids), self.block_size)
 
     def window(self) -> list[int]:
         """Return the ids that the model reads now."""
-        if len(self.ids) - self.start > self.block_size:
-            self.start = len(self.ids) - max(1, self.block_size // 2)
+        self.start = window_start(len(self.ids), self.start, self.block_size)
         return self.ids[self.start :]
 
     def append(self, token: Token) -> None:
@@ -231,13 +240,17 @@ def stream_reply(
     KeyboardInterrupt ends the reply and keeps what had come.
     """
     text = TextStream(tokenizer, stop_ids, stop_strings)
+    reply.prompt = list(prompt)
     begin = time.perf_counter()
     tokens = generate(decoder, prompt, config, vocab_size=tokenizer.vocab_size, generator=generator)
     try:
         for token in tokens:
             piece = text.push(token.id)
+            reply.ids.append(token.id)
             reply.tokens += not text.stopped
             reply.seconds = time.perf_counter() - begin
+            if reply.first_token_seconds is None:
+                reply.first_token_seconds = reply.seconds
             reply.text += piece
             if piece:
                 yield piece

@@ -3,6 +3,7 @@
 Shape letters: V vocabulary; ... any number of rows.
 """
 
+import math
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 
@@ -35,16 +36,11 @@ def probabilities(logits: Tensor, config: SampleConfig, seen: Set[int] = frozens
     """Return the probabilities (..., V) that the next token is drawn from, for logits (..., V).
 
     Temperature 0 gives everything to the likeliest token. A top_k beyond the vocabulary takes all.
-    The repeat penalty applies to the ids that were ``seen``, in all rows.
+    min_p counts after the temperature, top_p among what min_p has left. The repeat penalty applies
+    to the ids that were ``seen``, in all rows.
     """
     if config.repeat_penalty != 1.0 and seen:
-        # Keskar et al. 2019: whatever the sign, the logit goes down
-        at = torch.tensor(sorted(seen), device=logits.device)
-        old = logits[..., at]
-        logits = logits.clone()
-        logits[..., at] = torch.where(
-            old > 0, old / config.repeat_penalty, old * config.repeat_penalty
-        )
+        logits = _penalised(logits, seen, config.repeat_penalty)
     if config.temperature == 0:
         return torch.zeros_like(logits).scatter(-1, logits.argmax(-1, keepdim=True), 1.0)
     # the likeliest stays at 0 however small the temperature; float64 has room for 1e-300
@@ -52,6 +48,9 @@ def probabilities(logits: Tensor, config: SampleConfig, seen: Set[int] = frozens
     if config.top_k < logits.size(-1):
         kth = logits.topk(config.top_k).values[..., -1:]
         logits = logits.masked_fill(logits < kth, -torch.inf)
+    if config.min_p > 0:
+        # Nguyen et al. 2024: a token as likely as min_p times the likeliest, whose logit is 0 here
+        logits = logits.masked_fill(logits < math.log(config.min_p), -torch.inf)
     probs = logits.softmax(-1)
     if config.top_p < 1:
         # Holtzman et al. 2020: the smallest set of likeliest tokens with that mass
@@ -60,6 +59,42 @@ def probabilities(logits: Tensor, config: SampleConfig, seen: Set[int] = frozens
         probs = torch.zeros_like(probs).scatter(-1, order, ranked)
         probs = probs / probs.sum(-1, keepdim=True)
     return probs
+
+
+def _penalised(logits: Tensor, seen: Set[int], penalty: float) -> Tensor:
+    """Return logits (..., V) that are lower at ``seen``, whatever their sign."""
+    at = torch.tensor(sorted(seen), device=logits.device)
+    old = logits[..., at]
+    logits = logits.clone()
+    # Keskar et al. 2019
+    logits[..., at] = torch.where(old > 0, old / penalty, old * penalty)
+    return logits
+
+
+def row_probabilities(
+    logits: Tensor, configs: Sequence[SampleConfig], seen: Sequence[Set[int]] = ()
+) -> Tensor:
+    """Return the probabilities (B, V) of rows of logits (B, V) that have settings of their own.
+
+    Each row is what ``probabilities`` returns for it, with its config and its ``seen`` ids, which
+    may be left out for all rows. Rows with the same settings are computed together.
+    """
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for row, config in enumerate(configs):
+        known = frozenset(seen[row]) if seen and config.repeat_penalty != 1 else frozenset()
+        groups.setdefault((*(getattr(config, name) for name in _SHAPING), known), []).append(row)
+    if len(groups) == 1:
+        return probabilities(logits, configs[0], seen[0] if seen else frozenset())
+    probs = torch.empty_like(logits)
+    for rows in groups.values():
+        first = rows[0]
+        at = torch.tensor(rows, device=logits.device)
+        probs[at] = probabilities(logits[at], configs[first], seen[first] if seen else frozenset())
+    return probs
+
+
+_SHAPING = ("temperature", "top_k", "top_p", "min_p", "repeat_penalty")
+"""The settings that change probabilities."""
 
 
 def draw_ids(probs: Tensor, generators: Sequence[torch.Generator | None]) -> list[int]:

@@ -2,7 +2,7 @@
 
 import codecs
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nanogpt_cli.tokenizer.load import Tokenizer
 
@@ -61,6 +61,12 @@ class Reply:
     seconds: float = 0.0
     stop_reason: str = "length"
     """``stop`` at an end tag, ``length`` at max_tokens, ``interrupted`` by the user."""
+    first_token_seconds: float | None = None
+    """Until the first token was drawn: the reading of the prompt, for the most part."""
+    prompt: list[int] = field(default_factory=list, repr=False)
+    """What the model read before it."""
+    ids: list[int] = field(default_factory=list, repr=False)
+    """Every token that was drawn, the one that ended the reply included."""
 
     @property
     def tokens_per_sec(self) -> float | None:

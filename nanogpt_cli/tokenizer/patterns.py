@@ -41,10 +41,25 @@ NAMED: Mapping[str, str] = {
 _CONTRACTED = r"""(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+"""
 _SPACES = r""" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"""
 
+ONIGURUMA: Mapping[str, str] = {
+    PATTERNS["gpt2"]: (r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"),
+    PATTERNS["rustbpe"]: (
+        r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+        r"|\s*[\r\n]|\s+(?!\S)|\s+"
+    ),
+    PATTERNS["cl100k_base"]: (
+        r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+        r"|\s+\z|\s*[\r\n]|\s+(?!\S)|\s"
+    ),
+    PATTERNS["o200k_base"]: PATTERNS["o200k_base"],
+}
+"""The patterns for a regular expression engine that reads ``++`` otherwise; none needs it."""
+
 _SPELLED: Mapping[str, str] = {
     r"""'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+""": "gpt2",
     rf"{_CONTRACTED}|\p{{N}}{{1,3}}|{_SPACES}": "rustbpe",
     rf"{_CONTRACTED}|\p{{N}}|{_SPACES}": "qwen2",
+    **{ONIGURUMA[pattern]: name for name, pattern in PATTERNS.items() if pattern in ONIGURUMA},
     **{pattern: name for name, pattern in PATTERNS.items()},
 }
 """The same patterns as other programs write them, and the names of ours."""

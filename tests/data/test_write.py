@@ -13,8 +13,9 @@ from nanogpt_cli.data.formats.base import Piece
 from nanogpt_cli.data.split import Split
 from nanogpt_cli.data.write import write_tokens
 from nanogpt_cli.errors import DataError
-from nanogpt_cli.tokenizer.bpe import PATTERNS, BPETokenizer, default_gpt2, train_bpe
+from nanogpt_cli.tokenizer.bpe import BPETokenizer, default_gpt2, train_bpe
 from nanogpt_cli.tokenizer.load import from_dict
+from nanogpt_cli.tokenizer.patterns import PATTERNS
 
 GPT2 = default_gpt2()
 TOKENS = [GPT2.token_bytes(i) for i in range(50256)]

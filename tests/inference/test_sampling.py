@@ -4,7 +4,13 @@ import pytest
 import torch
 
 from nanogpt_cli.config import SampleConfig
-from nanogpt_cli.inference.sampling import Token, draw_ids, probabilities, sampling_generator
+from nanogpt_cli.inference.sampling import (
+    Token,
+    draw_ids,
+    probabilities,
+    row_probabilities,
+    sampling_generator,
+)
 
 LOGITS = torch.tensor([1.0, 3.0, 2.0, -1.0])
 
@@ -40,6 +46,52 @@ def test_top_p_keeps_the_smallest_set_of_that_mass():
         probs = probabilities(logits, SampleConfig(top_p=top_p, temperature=1))
         assert int((probs > 0).sum()) == kept
         assert probs.sum() == pytest.approx(1)
+
+
+def test_min_p_keeps_what_is_that_likely_beside_the_likeliest():
+    logits = torch.tensor([0.5, 0.3, 0.15, 0.05]).log()
+    for min_p, kept in [(0.0, 4), (0.09, 4), (0.2, 3), (0.31, 2), (0.61, 1), (1.0, 1)]:
+        probs = probabilities(logits, SampleConfig(min_p=min_p, temperature=1))
+        assert int((probs > 0).sum()) == kept
+        assert probs.sum() == pytest.approx(1)
+    warm = probabilities(logits, SampleConfig(min_p=0.31, temperature=2))
+    assert int((warm > 0).sum()) == 4  # it counts after the temperature
+
+
+def test_what_is_drawn_has_the_exact_frequencies():
+    logits = torch.tensor([2.0, 1.5, 1.0, 0.0, -1.0, -3.0])
+    settings = [
+        {"temperature": 0.7},
+        {"temperature": 1.0, "top_k": 3},
+        {"temperature": 1.3, "top_p": 0.8},
+        {"temperature": 1.0, "min_p": 0.2},
+        {"temperature": 1.0, "min_p": 0.05, "top_p": 0.9, "top_k": 4},
+    ]
+    many, generator = 20_000, sampling_generator(0)
+    for config in [SampleConfig(**each) for each in settings]:
+        probs = probabilities(logits, config)
+        drawn = torch.tensor(draw_ids(probs.expand(many, -1), [generator] * many))
+        counts = torch.bincount(drawn, minlength=len(logits)).double()
+        allowed = probs > 0
+        assert counts[~allowed].sum() == 0
+        expected = probs[allowed].double() * many
+        chi_square = ((counts[allowed] - expected) ** 2 / expected).sum()
+        assert chi_square < 25  # of at most 5 degrees of freedom: once in 7,000 tries
+
+
+def test_rows_with_settings_of_their_own_are_those_of_each():
+    logits = torch.randn(7, 60) * 3
+    settings = [{"temperature": 0}, {"top_k": 5}, {}, {"top_p": 0.6}, {"min_p": 0.3}, {},
+                {"repeat_penalty": 1.5}]  # fmt: skip
+    configs = [SampleConfig(**each, seed=row) for row, each in enumerate(settings)]
+    seen = [{row, row + 1} for row in range(7)]
+    each = [probabilities(*row) for row in zip(logits, configs, seen, strict=True)]
+    assert torch.equal(row_probabilities(logits, configs, seen), torch.stack(each))
+    plain = [SampleConfig(top_k=9, seed=row) for row in range(7)]
+    assert torch.equal(row_probabilities(logits, plain), probabilities(logits, plain[0]))
+    penalised = [SampleConfig(repeat_penalty=2.0)] * 7
+    each = [probabilities(*row) for row in zip(logits, penalised, seen, strict=True)]
+    assert torch.equal(row_probabilities(logits, penalised, seen), torch.stack(each))
 
 
 def test_repeat_penalty_lowers_what_was_said_whatever_its_sign():

@@ -11,7 +11,7 @@ from nanogpt_cli.checkpoint.load import load, upgrade
 from nanogpt_cli.checkpoint.schema import Checkpoint
 from nanogpt_cli.config import ModelConfig, SampleConfig
 from nanogpt_cli.dialogue import ChatFormat, Turn, encode_prompt, stops
-from nanogpt_cli.errors import CheckpointError
+from nanogpt_cli.errors import CheckpointError, UsageError
 from nanogpt_cli.inference import session
 from nanogpt_cli.inference.session import Session
 from nanogpt_cli.model.factory import make_model
@@ -196,6 +196,98 @@ def test_nothing_is_computed_twice(write, monkeypatch):
     again = 3 * 3  # a reply's last token, and where stripping or decoding changed its text
     assert sum(computed) <= len(shown) + 8 + 3 * 8 + again
     assert max(computed[1:]) < 60
+
+
+@pytest.mark.parametrize("pos_embd", ["default", "rope", "relative"])
+def test_a_long_conversation_is_what_an_uncached_model_would_say(write, pos_embd):
+    """Whole turns are dropped at the context's end, and replies outgrow the window."""
+    one = talk(write(pos_embd=pos_embd), max_tokens=40)
+    model, encoder = one.loaded.model, one.loaded.tokenizer
+    stop_ids, _ = stops(encoder, CHAT)
+    dropped = 0
+    for number in range(5):
+        list(one.reply(f"message {number}"))
+        shown = encode_prompt(one.turns[:-1], encoder, CHAT, 64 - 16)
+        dropped = max(dropped, shown.dropped_turns)
+        ids, start = list(shown.ids), 0
+        for drawn in one.last.ids:
+            if len(ids) - start > 64:
+                start = len(ids) - 32
+            with torch.no_grad():
+                logits = model(torch.tensor([ids[start:]]))[0, -1, : encoder.vocab_size]
+            ids.append(int(logits.argmax()))
+            assert ids[-1] == drawn
+        assert len(one.last.ids) == 40 or one.last.ids[-1] in stop_ids
+    assert dropped >= 4
+    assert one.context().forgotten_turns >= dropped
+
+
+def test_a_long_conversation_is_not_encoded_again_and_again(write):
+    encoder = talk(write()).loaded.tokenizer
+    turns = [Turn("human" if i % 2 == 0 else "bot", f"turn {i}") for i in range(2001)]
+    calls = []
+
+    class Counting(type(encoder)):
+        def encode(self, text):
+            calls.append(text)
+            return super().encode(text)
+
+    counting = Counting(encoder.special_tokens)
+    prompt = encode_prompt(turns, counting, CHAT, 48)
+    assert prompt.dropped_turns > 1990
+    assert prompt.ids == encode_prompt(turns[prompt.dropped_turns :], encoder, CHAT, 48).ids
+    assert len(calls) < 30
+
+
+def test_a_reply_is_tried_again_undone_and_measured(write):
+    one = talk(write(), temperature=1.0, seed=5)
+    assert one.undo() is None
+    with pytest.raises(UsageError, match="no reply to try again"):
+        one.retry()
+    "".join(one.reply("hello"))
+    first = "".join(one.reply("and then?"))
+    assert "".join(one.retry()) != first  # the random numbers go on
+    assert [turn.text for turn in one.turns if turn.role == "human"] == ["hello", "and then?"]
+    assert one.totals.replies == 3
+    assert one.totals.tokens >= one.last.tokens
+    assert 0 < one.last.first_token_seconds <= one.last.seconds
+    assert one.context().used > len(one.last.prompt)
+    assert one.undo() == "and then?"
+    assert len(one.turns) == 2
+    assert one.undo() == "hello"
+    assert one.turns == []
+    assert one.context().used == 0
+
+
+def test_a_stop_text_ends_a_reply_and_is_no_part_of_it(write):
+    one = talk(write(chat=False), max_tokens=30)
+    whole = "".join(one.reply("to be"))
+    stop = whole[7:9]
+    one.stop = (stop,)
+    assert "".join(one.reply("to be")) == whole[: whole.index(stop)]
+    assert one.last.stop_reason == "stop"
+    assert [turn.role for turn in one.transcript] == ["human", "bot"] * 2
+    assert one.turns == []  # which the model is shown
+    assert one.undo() == "to be"
+    assert len(one.transcript) == 2
+
+
+def test_what_stands_in_front_needs_a_tag_and_stays(write):
+    one = talk(write())
+    with pytest.raises(UsageError, match="trained without a line of context"):
+        one.set_front("context", "a quiet evening")
+    one.set_front("context", None)
+    one.resume([Turn("context", "unknown to it"), Turn("human", "a"), Turn("bot", "b")])
+    assert [turn.role for turn in one.turns] == ["human", "bot"]
+    chat = replace(CHAT, context="<human>", emotion="<bot>")  # tags that the tokenizer has
+    one.loaded = replace(one.loaded, chat_format=chat)
+    one.set_front("emotion", "calm")
+    one.set_front("context", "a quiet evening")
+    assert [turn.role for turn in one.turns] == ["context", "emotion", "human", "bot"]
+    one.clear()
+    assert one.front("context") == "a quiet evening"
+    one.set_front("context", None)
+    assert one.turns == [Turn("emotion", "calm")]
 
 
 def test_a_conversation_stops_at_every_tag_and_a_text_at_special_tokens(write):

@@ -20,8 +20,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nanogpt_cli.errors import DataError, UsageError
-from nanogpt_cli.tokenizer.bpe import PATTERNS, default_gpt2, train_bpe
+from nanogpt_cli.tokenizer.bpe import default_gpt2, train_bpe
 from nanogpt_cli.tokenizer.load import Tokenizer, from_dict, named_tokenizer
+from nanogpt_cli.tokenizer.patterns import PATTERNS
 
 TEXTS_TO_LEARN = [
     "the cat sat on the mat and the hat ",

@@ -20,11 +20,11 @@ from nanogpt_cli.checkpoint.formats.gguf_file import (
     write_gguf,
 )
 from nanogpt_cli.checkpoint.formats.hf_tokenizer import (
+    byte_characters,
     byte_pieces,
     chat_template,
     end_tokens,
     merges,
-    printable_bytes,
 )
 from nanogpt_cli.checkpoint.schema import Checkpoint
 from nanogpt_cli.config import ModelConfig
@@ -32,8 +32,8 @@ from nanogpt_cli.dialogue import ChatFormat
 from nanogpt_cli.errors import UsageError
 from nanogpt_cli.files import open_regular
 from nanogpt_cli.tokenizer.base import Tokenizer
-from nanogpt_cli.tokenizer.bpe import PATTERNS
 from nanogpt_cli.tokenizer.load import from_dict
+from nanogpt_cli.tokenizer.patterns import PATTERNS
 
 _PARTS = {
     "ln_1": "attn_norm",
@@ -163,7 +163,7 @@ def _vocabulary(tokenizer: Tokenizer, size: int) -> dict[str, Value]:
             + (" with characters beyond ASCII" if content["kind"] == "char" else ""),
             "train with --tokenizer bpe:N or gpt2, or export with --to html, hf or safetensors",
         )
-    shown = printable_bytes()
+    shown = byte_characters()
 
     def text(piece: bytes) -> str:
         return "".join(shown[byte] for byte in piece)

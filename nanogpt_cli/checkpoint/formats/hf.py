@@ -31,7 +31,7 @@ from nanogpt_cli.checkpoint.formats.safetensors_file import (
 from nanogpt_cli.checkpoint.schema import Checkpoint, Content
 from nanogpt_cli.config import ModelConfig
 from nanogpt_cli.dialogue import ChatFormat
-from nanogpt_cli.errors import CheckpointError, UsageError, raise_unrelated
+from nanogpt_cli.errors import CheckpointError, DataError, UsageError, raise_unrelated
 from nanogpt_cli.files import atomic_write, machine_errors, open_regular, sync_folder, unfinished
 from nanogpt_cli.tokenizer.load import from_dict
 
@@ -121,16 +121,20 @@ def _kind(settings: Mapping[str, Any], folder: Path) -> Stock | None:
 
 def _foreign_tokenizer(folder: Path) -> dict[str, Any]:
     """Return the tokenizer of a folder that was not exported here. Raises CheckpointError."""
-    from nanogpt_cli.checkpoint.formats.hf_foreign import read_tokenizer
+    from nanogpt_cli.tokenizer.huggingface import read_tokenizer_json
 
     path = folder / "tokenizer.json"
     try:
         with open_regular(path) as file:
-            return read_tokenizer(file.read(LARGEST))
-    except (OSError, ValueError) as error:
+            content = json.loads(file.read(LARGEST))
+        if not isinstance(content, dict):
+            raise ValueError("tokenizer.json is not an object")
+        return read_tokenizer_json(content, folder.resolve().name).to_dict()
+    except (OSError, ValueError, RecursionError, DataError) as error:
         raise_unrelated(error)
+        why = error.message if isinstance(error, DataError) else error
         raise CheckpointError(
-            f"{folder}: its tokenizer cannot be used here: {error}",
+            f"{folder}: its tokenizer cannot be used here: {why}",
             "models with byte pair encoding as in GPT-2 can be read, with their tokenizer.json",
         ) from error
 

@@ -5,34 +5,14 @@ different: tags in a text become special tokens, unless ``split_special_tokens``
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from nanogpt_cli.dialogue import ChatFormat, stops, tags_are_special
 from nanogpt_cli.errors import UsageError
 from nanogpt_cli.tokenizer.base import END_OF_TEXT, Tokenizer
-from nanogpt_cli.tokenizer.bpe import PATTERNS
-
-ONIGURUMA: Mapping[str, str] = {
-    PATTERNS["gpt2"]: (r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"),
-    PATTERNS["rustbpe"]: (
-        r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
-        r"|\s*[\r\n]|\s+(?!\S)|\s+"
-    ),
-    PATTERNS["cl100k_base"]: (
-        r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*"
-        r"|\s+\z|\s*[\r\n]|\s+(?!\S)|\s"
-    ),
-    PATTERNS["o200k_base"]: PATTERNS["o200k_base"],
-}
-"""The patterns for a regular expression engine that reads ``++`` otherwise; none needs it."""
-
-
-def printable_bytes() -> dict[int, str]:
-    """Return the character that stands for each byte in vocabularies of byte pairs, as in GPT-2."""
-    shown = [i for i in range(256) if chr(i).isprintable() and chr(i) != " "]
-    others = [i for i in range(256) if i not in shown]
-    return {**{i: chr(i) for i in shown}, **{i: chr(256 + n) for n, i in enumerate(others)}}
+from nanogpt_cli.tokenizer.byte_alphabet import byte_alphabet
+from nanogpt_cli.tokenizer.patterns import ONIGURUMA, PATTERNS
 
 
 def byte_pieces(tokenizer: Tokenizer) -> list[bytes]:
@@ -40,6 +20,11 @@ def byte_pieces(tokenizer: Tokenizer) -> list[bytes]:
     special = set(tokenizer.special_tokens.values())
     ids = (i for i in range(tokenizer.vocab_size) if i not in special)
     return [piece for i in ids if (piece := tokenizer.token_bytes(i))]
+
+
+def byte_characters() -> dict[int, str]:
+    """Return the character that stands for each byte in vocabularies of byte pairs."""
+    return {byte[0]: shown for shown, byte in byte_alphabet().items()}
 
 
 def merges(tokens: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
@@ -64,7 +49,7 @@ def tokenizer_json(tokenizer: Tokenizer) -> dict[str, Any]:
         pairs: list[list[str]] = []
         before, decoder = None, {"type": "Fuse"}
     elif kind in ("gpt2", "bpe", "byte"):
-        shown = printable_bytes()
+        shown = byte_characters()
 
         def text(piece: bytes) -> str:
             return "".join(shown[byte] for byte in piece)

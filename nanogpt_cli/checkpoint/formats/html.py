@@ -26,8 +26,8 @@ from nanogpt_cli.errors import UsageError
 from nanogpt_cli.files import atomic_write, open_regular
 from nanogpt_cli.text import counted, printable
 from nanogpt_cli.tokenizer.base import END_OF_TEXT, Tokenizer
-from nanogpt_cli.tokenizer.bpe import PATTERNS
 from nanogpt_cli.tokenizer.load import from_dict
+from nanogpt_cli.tokenizer.patterns import PATTERNS
 from nanogpt_cli.version import __version__
 
 MARK = b"<!-- nanogpt: a language model"

@@ -22,8 +22,8 @@ from nanogpt_cli.inference.engine import Decoder, generate
 from nanogpt_cli.inference.sampling import probabilities
 from nanogpt_cli.inference.session import Session
 from nanogpt_cli.inference.text_stream import TextStream
-from nanogpt_cli.tokenizer.bpe import PATTERNS
 from nanogpt_cli.tokenizer.load import from_dict
+from nanogpt_cli.tokenizer.patterns import PATTERNS
 
 RUNNER = Path(__file__).resolve().parents[2] / "page_runner.mjs"
 ODD = (
