@@ -51,7 +51,7 @@ def read_tokenizer_json(content: Mapping[str, Any], name: str) -> Tokenizer:
     for setting, values in _PLAIN.items():
         if model.get(setting) not in values:
             raise _refused(f"has a {setting}")
-    pattern = _pattern(pre)
+    pattern = _pattern(pre, cuts_matter=bool(model.get("merges", True)))
     special = check_special(_special(content.get("added_tokens")))
     vocabulary = _vocabulary(model.get("vocab"), special)
     order = _in_order(vocabulary, _merges(model.get("merges")))
@@ -64,8 +64,8 @@ def _refused(what: str) -> DataError:
     return DataError(f"this tokenizer {what}", _HINT)
 
 
-def _pattern(pre: object) -> str:
-    """Return the pattern that cuts text as the pre-tokenizer does."""
+def _pattern(pre: object, cuts_matter: bool) -> str:
+    """Return the pattern that cuts text as the pre-tokenizer does; any where nothing merges."""
     if not isinstance(pre, dict):
         raise _refused("does not cut text into words (pre_tokenizer)")
     steps = pre.get("pretokenizers") if pre.get("type") == "Sequence" else [pre]
@@ -76,7 +76,7 @@ def _pattern(pre: object) -> str:
     if last.get("type") != "ByteLevel" or last.get("add_prefix_space", True) is not False:
         raise _refused(f"has a pre_tokenizer {', '.join(kinds)}, not ByteLevel without a prefix")
     gpt2, before = last.get("use_regex", True), steps[:-1]
-    if gpt2 and not before:
+    if not before and (gpt2 or not cuts_matter):
         return PATTERNS["gpt2"]
     if gpt2 and before == [{"type": "Digits", "individual_digits": True}]:
         return PATTERNS["digits"]

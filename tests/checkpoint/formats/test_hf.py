@@ -130,9 +130,9 @@ def test_learned_gains_are_refused_and_so_is_a_foreign_tokenizer(tiny):
     Path("a-hf/nanogpt.json").unlink()
     tokenizer = json.loads(Path("a-hf/tokenizer.json").read_text())
     for change, problem in (
-        ({"pre_tokenizer": None}, "not known here"),
-        ({"model": {"vocab": {"a": 1}}}, "do not come first"),
-        ({"model": {"vocab": []}}, "not byte pair encoding"),
+        ({"pre_tokenizer": None}, "does not cut text into words"),
+        ({"model": {"vocab": {"a": 1}}}, "not one of bytes"),
+        ({"model": {"type": "Unigram"}}, "not byte-level BPE"),
         ({"added_tokens": 7}, "not a list"),
     ):
         Path("a-hf/tokenizer.json").write_text(json.dumps(tokenizer | change))
