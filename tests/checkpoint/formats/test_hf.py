@@ -131,7 +131,7 @@ def test_learned_gains_are_refused_and_so_is_a_foreign_tokenizer(tiny):
     tokenizer = json.loads(Path("a-hf/tokenizer.json").read_text())
     for change, problem in (
         ({"pre_tokenizer": None}, "does not cut text into words"),
-        ({"model": {"vocab": {"a": 1}}}, "not one of bytes"),
+        ({"model": {"vocab": {"a": 1}, "merges": []}}, "not one of bytes"),
         ({"model": {"type": "Unigram"}}, "not byte-level BPE"),
         ({"added_tokens": 7}, "not a list"),
     ):
