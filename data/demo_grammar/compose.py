@@ -42,7 +42,7 @@ ANSWERS = {id(group) for question in QUESTIONS for group in question.answers}
 LENGTHS = {1: 6, 2: 9, 3: 13, 4: 17, 5: 18, 6: 16, 7: 11, 8: 6, 9: 3, 10: 1}
 """Turns of the human in a conversation, and how often."""
 NEUTRAL = (
-    "Thank you for telling me. How do you feel about it?",
+    "Thank you for telling me. Do you want to tell me more?",
     "I understand. Tell me a little more about it.",
     "I understand. What is the most important thing for you right now?",
     "I understand. I'm here and I'm listening.",
@@ -64,13 +64,13 @@ NEUTRAL_OF_TONE = {
     ),
     "plain": (
         "That sounds interesting. Tell me more about it.",
-        "Thank you for telling me. How do you feel about it?",
+        "Thank you for telling me. Do you want to tell me more?",
         "I understand. Tell me a little more about it.",
     ),
 }
 """Replies that fit whatever was told in a tone. They begin as the replies of that tone do, so that
 they are the likeliest rest where the model knows the tone alone."""
-UNSURE = {"opening": (0.35, 0.15, 0.45), "further": (0.4, 0.55, 0.0)}
+UNSURE = {"opening": (0.3, 0.15, 0.5), "further": (0.4, 0.55, 0.0)}
 """How often a reply is given that fits anything, one that fits anything of the tone, and one that
 fits anything of the topic's kind, where a topic is begun and where more is told: the less the words
 say by themselves, the more often. Three minutes are too short for the replies of each topic."""
