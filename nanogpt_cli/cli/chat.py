@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nanogpt_cli.cli import ui
-from nanogpt_cli.cli.complete import runs
-from nanogpt_cli.cli.options import DeviceFlag, JsonFlag, with_settings
+from nanogpt_cli.cli.options import DeviceFlag, JsonFlag, ModelArgument, with_settings
 from nanogpt_cli.cli.web import (
     HostFlag,
     NoBrowserFlag,
@@ -33,14 +32,7 @@ if TYPE_CHECKING:
 
 @with_settings(sampling=SampleConfig)
 def chat(
-    model: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="MODEL",
-            help="A run by name or folder, or a checkpoint; by default the newest run.",
-            autocompletion=runs,
-        ),
-    ] = None,
+    model: ModelArgument = None,
     *,
     prompt: Annotated[
         str | None,

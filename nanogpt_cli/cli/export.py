@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from nanogpt_cli.cli import ui
-from nanogpt_cli.cli.complete import any_of, runs
-from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
+from nanogpt_cli.cli.complete import any_of
+from nanogpt_cli.cli.options import JsonFlag, ModelArgument, print_json, with_settings
 from nanogpt_cli.cli.values import choice
 from nanogpt_cli.errors import UsageError
 from nanogpt_cli.registry import CHECKPOINT_FORMATS
@@ -17,14 +17,7 @@ from nanogpt_cli.text import byte_size, printable
 
 @with_settings()
 def export(
-    model: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="MODEL",
-            help="A run by name or folder, or a checkpoint; by default the newest run.",
-            autocompletion=runs,
-        ),
-    ] = None,
+    model: ModelArgument = None,
     *,
     to: Annotated[
         str,

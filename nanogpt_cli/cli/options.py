@@ -18,7 +18,7 @@ import typer
 from typer.core import TyperCommand
 
 from nanogpt_cli.cli import ui
-from nanogpt_cli.cli.complete import any_of
+from nanogpt_cli.cli.complete import any_of, runs
 from nanogpt_cli.cli.help import OPTIONS, show_help
 from nanogpt_cli.cli.usage import in_our_words, usage
 from nanogpt_cli.cli.values import COMPLETED, NUMBERS, read_setting
@@ -256,10 +256,18 @@ _HelpAllFlag = Annotated[
 
 QuietFlag = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors only.")]
 
+ModelArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="MODEL",
+        help="A run by name or folder, or a checkpoint; by default the newest run.",
+        autocompletion=runs,
+    ),
+]
+
 DeviceFlag = Annotated[
     str, typer.Option(help="auto, cpu, mps, cuda or cuda:N.", autocompletion=COMPLETED["device"])
 ]
-
 
 JsonFlag = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on stdout, and nothing else there.")

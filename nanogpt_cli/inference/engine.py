@@ -42,7 +42,7 @@ class Decoder:
     @torch.no_grad()
     def logits(self, ids: list[int]) -> Tensor:
         """Return the logits (V,) of the token that follows ``ids``; at most block_size of them."""
-        known = _shared(self._cached, ids[:-1])
+        known = common_length(self._cached, ids[:-1])
         self._cache.truncate(0, known)
         self._cached = self._cached[:known]  # all that is valid if the next line is interrupted
         device = self._cache.keys.device
@@ -53,10 +53,18 @@ class Decoder:
         return logits
 
 
-def _shared(a: Sequence[int], b: Sequence[int]) -> int:
+def common_length(a: Sequence[int], b: Sequence[int]) -> int:
     """Return how many ids the two have in common at their beginning."""
     differing = (i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y)
     return next(differing, min(len(a), len(b)))
+
+
+def not_finite() -> CheckpointError:
+    """Return the error of a model whose output has no probabilities."""
+    return CheckpointError(
+        "the model's output for this text is not finite",
+        "its parameters are corrupt, or its training diverged; use another checkpoint",
+    )
 
 
 def first_window_start(length: int, block_size: int) -> int:
@@ -105,10 +113,7 @@ def _draw(
     """
     logits = logits.cpu()[:, :vocab_size]
     if not logits.isfinite().all():
-        raise CheckpointError(
-            "the model's output for this text is not finite",
-            "its parameters are corrupt, or its training diverged; use another checkpoint",
-        )
+        raise not_finite()
     if config.repeat_penalty == 1:
         probs = probabilities(logits, config)
     else:

@@ -8,16 +8,19 @@ thread or a network; ``server/worker.py`` calls ``step`` in a thread.
 Shape letters: B rows, T new tokens, C channels, V vocabulary.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-from nanogpt_cli.config import SampleConfig
-from nanogpt_cli.errors import CheckpointError
+from nanogpt_cli.inference.engine import (
+    common_length,
+    first_window_start,
+    not_finite,
+    window_start,
+)
 from nanogpt_cli.inference.requests import EndReason, FairQueue, Request
-from nanogpt_cli.inference.sampling import Token, draw_ids, probabilities
+from nanogpt_cli.inference.sampling import Token, draw_ids, row_probabilities
 from nanogpt_cli.model.gpt import GPT
 
 
@@ -35,17 +38,12 @@ class _Row:
     seen: set[int] = field(default_factory=set)
     served: int = 0
     """The step at which a part of its text was read last."""
-    settings: SampleConfig = field(init=False)
-    """Those that decide about probabilities; rows for which they are equal are drawn together."""
-
-    def __post_init__(self) -> None:
-        self.settings = replace(self.request.config, seed=None, max_tokens=1)
 
     def pending(self, block_size: int) -> list[int]:
         """Return the ids to be read before the next token; a full window moves on by its half."""
-        if len(self.ids) - self.start > block_size:
-            self.start = len(self.ids) - max(1, block_size // 2)
-            self.cached = 0
+        start = window_start(len(self.ids), self.start, block_size)
+        if start != self.start:
+            self.start, self.cached = start, 0
         return self.ids[self.start + self.cached :]
 
 
@@ -118,11 +116,13 @@ class Scheduler:
 
     def _join(self, request: Request) -> None:
         """Give a request the free row that holds most of its beginning, or the emptiest."""
-        start = max(0, len(request.prompt) - self._block_size)
+        start = first_window_start(len(request.prompt), self._block_size)
         row = _Row(request, list(request.prompt), start)
         window = row.ids[start:]
         slot, free = len(self._active), range(len(self._active), self.rows)
-        shared = {} if request.wants_prompt else {i: _common(self._held[i], window) for i in free}
+        shared = (
+            {} if request.wants_prompt else {i: common_length(self._held[i], window) for i in free}
+        )
         best = max(free, key=lambda i: (shared.get(i, 0), -len(self._held[i])))
         self._swap(slot, best)
         row.cached = min(shared.get(best, 0), len(window) - 1)
@@ -266,12 +266,14 @@ class Scheduler:
         finite = logits.isfinite().all(dim=1).tolist()
         for row, sound in zip(rows, finite, strict=True):
             if not sound:
-                self._leave(row, "error", _not_finite())
+                self._leave(row, "error", not_finite())
         sound_rows = [row for row, sound in zip(rows, finite, strict=True) if sound]
         if not sound_rows:
             return
         logits = logits if all(finite) else logits[torch.tensor(finite)]
-        probs = row_probabilities(logits, sound_rows)
+        probs = row_probabilities(
+            logits, [row.request.config for row in sound_rows], [row.seen for row in sound_rows]
+        )
         ids = draw_ids(probs, [row.request.generator for row in sound_rows])
         for row, token, one in zip(sound_rows, ids, logits, strict=True):
             self._append(row, Token(token, one))
@@ -290,33 +292,3 @@ class Scheduler:
             return
         if ended or row.drawn >= row.request.new_tokens:
             self._leave(row, "stop" if ended else "length")
-
-
-def row_probabilities(logits: Tensor, rows: Sequence[_Row]) -> Tensor:
-    """Return the probabilities (B, V) of rows that each have settings and seen ids of their own.
-
-    Rows with the same settings are computed together.
-    """
-    alike: dict[object, list[int]] = {}
-    for number, row in enumerate(rows):
-        alike.setdefault(number if row.seen else row.settings, []).append(number)
-    if len(alike) == 1:
-        return probabilities(logits, rows[0].request.config, rows[0].seen)
-    probs = torch.empty_like(logits)
-    for numbers in alike.values():
-        row = rows[numbers[0]]
-        probs[numbers] = probabilities(logits[numbers], row.request.config, row.seen)
-    return probs
-
-
-def _common(held: Sequence[int], wanted: Sequence[int]) -> int:
-    """Return how many ids the two have in common at their beginning."""
-    differing = (i for i, (a, b) in enumerate(zip(held, wanted, strict=False)) if a != b)
-    return next(differing, min(len(held), len(wanted)))
-
-
-def _not_finite() -> CheckpointError:
-    return CheckpointError(
-        "the model's output for this text is not finite",
-        "its parameters are corrupt, or its training diverged; use another checkpoint",
-    )

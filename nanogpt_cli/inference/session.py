@@ -9,7 +9,7 @@ from nanogpt_cli.dialogue import Prompt, Role, Turn, encode_prompt, stops
 from nanogpt_cli.errors import CheckpointError, MachineError, UsageError
 from nanogpt_cli.inference.engine import Decoder, stream_reply
 from nanogpt_cli.inference.sampling import sampling_generator
-from nanogpt_cli.inference.text_stream import Reply
+from nanogpt_cli.inference.text_stream import Reply, Stripper
 
 FRONT: tuple[Role, ...] = ("context", "emotion")
 """What may stand in front of a conversation, in this order."""
@@ -254,11 +254,7 @@ def prompt_budget(model: ModelConfig, sampling: SampleConfig) -> int:
 
 def _stripped(pieces: Iterable[str]) -> Iterator[str]:
     """Yield the text without the white space before and after the whole of it."""
-    begun, held = False, ""
+    stripper = Stripper()
     for piece in pieces:
-        held += piece
-        text = held.rstrip() if begun else held.strip()
-        if text:
-            held = held[len(held.rstrip()) :]
-            begun = True
+        if text := stripper.push(piece):
             yield text

@@ -52,6 +52,23 @@ def _overlap(text: str, stop: str) -> int:
     return next((n for n in range(longest, 0, -1) if text.endswith(stop[:n])), 0)
 
 
+class Stripper:
+    """Drops white space before and after a text that comes in pieces."""
+
+    def __init__(self) -> None:
+        self._begun, self._held = False, ""
+
+    def push(self, piece: str) -> str:
+        """Take a piece; return what can be shown now."""
+        held = self._held + piece
+        text = held.rstrip() if self._begun else held.strip()
+        if not text:
+            self._held = held if self._begun else ""
+            return ""
+        self._begun, self._held = True, held[len(held.rstrip()) :]
+        return text
+
+
 @dataclass
 class Reply:
     """A reply so far."""

@@ -19,7 +19,7 @@ from torch import Tensor
 from nanogpt_cli.config import SampleConfig
 from nanogpt_cli.inference.requests import EndReason, Request
 from nanogpt_cli.inference.sampling import Token
-from nanogpt_cli.inference.text_stream import TextStream
+from nanogpt_cli.inference.text_stream import Stripper, TextStream
 from nanogpt_cli.tokenizer.load import Tokenizer
 
 
@@ -120,7 +120,7 @@ class TextRequest(Request):
         """Seconds until the last one."""
         self._tokenizer, self._put, self._logprobs = tokenizer, put, logprobs
         self._stream = TextStream(tokenizer, stops.ids, stops.strings)
-        self._strip = _Strip() if stops.strip else None
+        self._strip = Stripper() if stops.strip else None
         self._infos: deque[tuple[int, TokenInfo]] = deque()  # with where in the text each begins
         self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
         self._drawn = self._shown = 0  # characters
@@ -186,20 +186,3 @@ class TextRequest(Request):
         """Return how fast it was, for the answer."""
         speed = self.tokens / self.seconds if self.seconds > 0 else None
         return {"first_token_seconds": self.first, "tokens_per_sec": speed}
-
-
-class _Strip:
-    """Drops white space before and after a text that comes in pieces."""
-
-    def __init__(self) -> None:
-        self._begun, self._held = False, ""
-
-    def push(self, piece: str) -> str:
-        """Take a piece; return what can be shown now."""
-        held = self._held + piece
-        text = held.rstrip() if self._begun else held.strip()
-        if not text:
-            self._held = held if self._begun else ""
-            return ""
-        self._begun, self._held = True, held[len(held.rstrip()) :]
-        return text
