@@ -9,7 +9,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal
 
 from nanogpt_cli.errors import UsageError
-from nanogpt_cli.registry import ARCHITECTURES, FORMATS, POSITIONS, OrAuto
+from nanogpt_cli.registry import ARCHITECTURES, FORMATS, POSITIONS, TRACKERS, OrAuto
 from nanogpt_cli.setting import (
     LONGEST,
     MOST,
@@ -141,6 +141,12 @@ class TrainConfig:
     )
     sample_tokens: int = setting(
         64, "Tokens of the sample at each evaluation; 0 is none.", min=0, max=MOST
+    )
+
+    log_to: str = setting(
+        "",
+        "Trackers beside metrics.jsonl: tensorboard, wandb, trackio or csv; several with commas.",
+        several=TRACKERS,
     )
 
     save_every: str = setting(

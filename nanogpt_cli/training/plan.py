@@ -29,6 +29,7 @@ from nanogpt_cli.training.start import (
     last_good_state,
     refuse_differences,
 )
+from nanogpt_cli.training.trackers.base import check_trackers
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,9 @@ def make_run(request: Request, doing: Callable[[str], None] = lambda text: None)
         raise UsageError(
             f"unknown --preset {request.preset}", f"choose one of: {', '.join(PRESETS)}"
         )
-    return _resumed(request) if request.init_from == "resume" else _new(request, doing)
+    run = _resumed(request) if request.init_from == "resume" else _new(request, doing)
+    check_trackers(run.config.log_to)
+    return run
 
 
 def _new(request: Request, doing: Callable[[str], None]) -> Run:

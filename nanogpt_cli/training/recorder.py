@@ -17,6 +17,7 @@ from nanogpt_cli.training.pace import Pace
 from nanogpt_cli.training.reporter import EvalReport, Reporter, StepReport
 from nanogpt_cli.training.run import Outcome, Run
 from nanogpt_cli.training.state import TrainState
+from nanogpt_cli.training.trackers.base import Trackers
 from nanogpt_cli.version import __version__
 
 
@@ -66,10 +67,16 @@ class Recorder:
 
 
 class RunRecorder(Recorder):
-    """Writes metrics.jsonl, unless there is no log, and tells the reporter."""
+    """Writes metrics.jsonl, unless there is no log, and tells trackers and the reporter."""
 
-    def __init__(self, log: MetricsLog | None, reporter: Reporter, config: TrainConfig) -> None:
-        self.log, self.reporter, self.config = log, reporter, config
+    def __init__(
+        self,
+        log: MetricsLog | None,
+        reporter: Reporter,
+        config: TrainConfig,
+        trackers: Trackers | None = None,
+    ) -> None:
+        self.log, self.reporter, self.config, self.trackers = log, reporter, config, trackers
         self._since: tuple[float, int] | None = None
         """When, and at how many tokens, the stretch began that the rate is measured over."""
         self._step_begun = 0.0
@@ -197,10 +204,14 @@ class RunRecorder(Recorder):
         self.sync()
 
     def close(self) -> None:
-        """Close the log."""
+        """Close the log, then the trackers, which may take longer."""
         if self.log:
             self.log.close()
+        if self.trackers:
+            self.trackers.close()
 
     def _write(self, event: str, **fields: Any) -> None:
         if self.log:
             self.log.write(event, **fields)
+        if self.trackers:
+            self.trackers.write(event, fields)

@@ -99,6 +99,8 @@ def _adapted(base: Base, asked: Mapping[str, Any], model_config: ModelConfig) ->
 
 def _typed(name: str, value: Any) -> Any:
     wanted, default = _TYPES[name], _DEFAULTS[name]
+    if name == "log_to" and isinstance(value, list | tuple):
+        value = ",".join(map(str, value))
     if type(value) is wanted or value is default:
         return value
     if name == "time" and isinstance(value, str):

@@ -28,6 +28,7 @@ DIRECT = [
         *PROJECT["project"]["optional-dependencies"].values(),
     )
     for text in texts
+    if not text.startswith("nanogpt-cli[")  # one extra made of others
 ]
 
 
