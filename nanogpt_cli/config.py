@@ -134,6 +134,11 @@ class TrainConfig:
     eval_iters: int | None = setting(
         None, "The same in batches, as nanoGPT counts; 0 is all of val.bin.", min=0, max=MOST
     )
+    also_eval: str = setting(
+        "auto",
+        "A dataset whose validation loss is reported too; auto: when fine-tuning, what the model "
+        "was trained on; none.",
+    )
     eval_only: bool = setting(False, "Evaluate once and stop.")
     log_interval: int = setting(10, "Steps between lines of metrics.jsonl.", min=1, max=MOST)
     patience: int = setting(

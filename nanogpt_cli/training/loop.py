@@ -145,7 +145,9 @@ class _Training:
             evaluation = self.evaluator.run(state, sample)
             if evaluation.best or config.always_save_checkpoint:
                 self.keeper.save_best(state, evaluation.val.per_token)
-            self.recorder.evaluated(state, evaluation.train, evaluation.val, evaluation.best)
+            self.recorder.evaluated(
+                state, evaluation.train, evaluation.val, evaluation.best, evaluation.other
+            )
             if evaluation.sample:
                 self.recorder.sampled(state, *evaluation.sample)
         self.evaluator.ended(state)

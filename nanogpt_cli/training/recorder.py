@@ -33,8 +33,10 @@ class Recorder:
     def evaluating(self, tokens: int) -> None:
         """So many more tokens of an evaluation are done."""
 
-    def evaluated(self, state: TrainState, train: Loss, val: Loss, best: bool) -> None:
-        """An evaluation is complete."""
+    def evaluated(
+        self, state: TrainState, train: Loss, val: Loss, best: bool, other: Loss | None = None
+    ) -> None:
+        """An evaluation is complete; ``other`` is of another dataset."""
 
     def sampled(self, state: TrainState, prompt: str, text: str) -> None:
         """The model has written a text."""
@@ -91,6 +93,7 @@ class RunRecorder(Recorder):
             "trained_tokens": run.dataset.trained_tokens,
             "val_tokens": len(run.dataset.val),
             "tokenizer": run.dataset.tokenizer.name,
+            **({"other": str(run.other.folder)} if run.other else {}),
         }
         versions = {
             "nanogpt": __version__,
@@ -117,9 +120,12 @@ class RunRecorder(Recorder):
         self._since = None
         self.reporter.evaluating(tokens)
 
-    def evaluated(self, state: TrainState, train: Loss, val: Loss, best: bool) -> None:
+    def evaluated(
+        self, state: TrainState, train: Loss, val: Loss, best: bool, other: Loss | None = None
+    ) -> None:
         """Write the losses."""
         bpb = val.bits_per_byte
+        elsewhere = other.per_token if other else None
         self._write(
             "eval",
             step=state.step,
@@ -129,8 +135,9 @@ class RunRecorder(Recorder):
             val_loss=val.per_token,
             bits_per_byte=bpb,
             val_tokens=val.tokens,
+            **({} if other is None else {"other_val_loss": elsewhere}),
         )
-        report = EvalReport(state.step, train.per_token, val.per_token, bpb, best)
+        report = EvalReport(state.step, train.per_token, val.per_token, bpb, best, elsewhere)
         self.reporter.evaluation(report)
 
     def sampled(self, state: TrainState, prompt: str, text: str) -> None:

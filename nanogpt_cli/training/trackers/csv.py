@@ -15,7 +15,7 @@ from nanogpt_cli.training.trackers.base import Place, Tracker, TrackerKind
 NAME = "metrics.csv"
 COLUMNS = (
     "step", "time", "tokens", "loss", "lr", "grad_norm", "tokens_per_sec",
-    "train_loss", "val_loss", "bits_per_byte",
+    "train_loss", "val_loss", "bits_per_byte", "other_val_loss",
 )  # fmt: skip
 _HEADER = (",".join(COLUMNS) + "\n").encode()
 
