@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from nanogpt_cli.checkpoint import hub
 from nanogpt_cli.checkpoint.load import load_checkpoint
 from nanogpt_cli.checkpoint.schema import HEAD, WTE, Checkpoint
 from nanogpt_cli.config import ModelConfig, TrainConfig, config_fields
@@ -18,22 +19,16 @@ from nanogpt_cli.runs import LAST, RUNS, find_checkpoint, saved_states
 from nanogpt_cli.setting import flag
 from nanogpt_cli.training.settings import merge
 
-_DOWNLOADS = ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")
-"""What nanoGPT's --init-from takes from the network."""
-
 
 def initial_checkpoint(init_from: str) -> Checkpoint | None:
     """Return the checkpoint that ``--init-from`` names, or None for scratch.
 
-    Raises UsageError for a model that would have to be downloaded, and CheckpointError.
+    Raises UsageError for a model that cannot be downloaded, and CheckpointError.
     """
     if init_from == "scratch":
         return None
-    if init_from in _DOWNLOADS and not (Path(init_from).exists() or (RUNS / init_from).exists()):
-        raise UsageError(
-            f"--init-from {init_from} would download parameters, and nanogpt opens no connection",
-            "download the model's folder (config.json, model.safetensors) and name that folder",
-        )
+    if init_from in hub.NAMES and not (Path(init_from).exists() or (RUNS / init_from).exists()):
+        return load_checkpoint(hub.download(init_from))
     return load_checkpoint(find_checkpoint(init_from))
 
 

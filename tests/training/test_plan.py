@@ -11,6 +11,8 @@ from old_checkpoints import CHARACTERS, RELATIVE, char_folder, nanogpt_content, 
 from short_runs import events
 
 from nanogpt_cli import cli
+from nanogpt_cli.api import export
+from nanogpt_cli.checkpoint import hub
 from nanogpt_cli.checkpoint.load import load, load_checkpoint
 from nanogpt_cli.checkpoint.schema import Checkpoint
 from nanogpt_cli.checkpoint.weights import build_model, check_weights
@@ -172,7 +174,6 @@ def test_the_schedule_follows_a_length_that_is_asked_for(text_data):
         ({"device": "tpu"}, "--device tpu"),
         ({"preset": "huge"}, "--preset huge"),
         ({"pos_embd": "alibi"}, "--pos-embd alibi"),
-        ({"init_from": "gpt2-xl"}, "--init-from gpt2-xl"),
     ],
 )
 def test_what_cannot_work_is_refused_by_its_flag(text_data, settings, told):
@@ -323,6 +324,34 @@ def test_a_hugging_face_folder_is_a_start():
     run = plan(init_from="hf", data="old")
     assert run.model_config.gelu == "tanh"
     assert run.model_config.bias
+
+
+def test_a_model_by_name_comes_from_the_cache_or_the_network(monkeypatch):
+    huggingface_hub = pytest.importorskip("huggingface_hub")
+    char_folder(CHARACTERS)
+    write_checkpoint("out/a/ckpt.pt", "data/old", vocab_size=37)
+    export("a", to="hf", out="hf")
+    asked, reachable = [], [False]
+
+    def snapshot(name, *, allow_patterns, local_files_only=False):
+        asked.append((name, local_files_only))
+        if local_files_only or "xl" in name:
+            raise OSError("not there")
+        return "hf"
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    monkeypatch.setattr(hub, "_reachable", lambda: reachable[0])
+    message = refusal(UsageError, init_from="gpt2", data="old")
+    assert "--init-from gpt2 is not on this machine" in message
+    assert asked == [("openai-community/gpt2", True)]
+    reachable[0] = True
+    assert plan(init_from="gpt2", data="old").model_config.n_embd == 16
+    assert asked[-1] == ("openai-community/gpt2", False)
+    assert "cannot download gpt2-xl: not there" in refusal(
+        UsageError, init_from="gpt2-xl", data="old"
+    )
+    monkeypatch.setattr(hub, "find_spec", lambda name: None)
+    assert "huggingface_hub" in refusal(UsageError, init_from="gpt2-medium", data="old")
 
 
 def test_a_run_may_be_called_gpt2(text_data):
