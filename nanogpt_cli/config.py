@@ -9,7 +9,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal
 
 from nanogpt_cli.errors import UsageError
-from nanogpt_cli.registry import ARCHITECTURES, FORMATS, POSITIONS, OrAuto
+from nanogpt_cli.registry import ARCHITECTURES, FORMATS, POSITIONS, TRACKERS, OrAuto
 from nanogpt_cli.setting import (
     LONGEST,
     MOST,
@@ -134,6 +134,11 @@ class TrainConfig:
     eval_iters: int | None = setting(
         None, "The same in batches, as nanoGPT counts; 0 is all of val.bin.", min=0, max=MOST
     )
+    also_eval: str = setting(
+        "auto",
+        "A dataset whose validation loss is reported too; auto: when fine-tuning, what the model "
+        "was trained on; none.",
+    )
     eval_only: bool = setting(False, "Evaluate once and stop.")
     log_interval: int = setting(10, "Steps between lines of metrics.jsonl.", min=1, max=MOST)
     patience: int = setting(
@@ -141,6 +146,12 @@ class TrainConfig:
     )
     sample_tokens: int = setting(
         64, "Tokens of the sample at each evaluation; 0 is none.", min=0, max=MOST
+    )
+
+    log_to: str = setting(
+        "",
+        "Trackers beside metrics.jsonl: tensorboard, wandb, trackio or csv; several with commas.",
+        several=TRACKERS,
     )
 
     save_every: str = setting(

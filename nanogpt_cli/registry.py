@@ -157,6 +157,17 @@ METRICS = Registry(
 )
 """What ``nanogpt eval`` can measure."""
 
+TRACKERS = Registry(
+    "--log-to",
+    {
+        "tensorboard": "nanogpt_cli.training.trackers.tensorboard:TRACKER",
+        "wandb": "nanogpt_cli.training.trackers.wandb:TRACKER",
+        "trackio": "nanogpt_cli.training.trackers.trackio:TRACKER",
+        "csv": "nanogpt_cli.training.trackers.csv:TRACKER",
+    },
+)
+"""Where a run is shown beside metrics.jsonl."""
+
 SLASH_COMMANDS = Registry(
     "command",
     {

@@ -24,7 +24,7 @@ _OPTIMIZER = (
 )  # fmt: skip
 _EVALUATION = (
     "eval_interval", "eval_tokens", "eval_iters", "eval_only", "log_interval", "patience",
-    "sample_tokens",
+    "sample_tokens", "also_eval", "log_to",
 )  # fmt: skip
 _SAVING = ("save_every", "keep", "always_save_checkpoint")
 _MACHINE = ("device", "dtype", "compile", "backend")

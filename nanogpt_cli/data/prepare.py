@@ -129,7 +129,7 @@ def prepare(
             *given.report.notes(),
             *conversation_notes(scan),
             *split_notes(train, val, scan, options),
-            *size_notes(tokenizer, train),
+            *([] if os.path.exists(options.tokenizer) else size_notes(tokenizer, train)),
         ],
         rendered=_rendered(out, options.show),
     )

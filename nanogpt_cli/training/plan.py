@@ -18,17 +18,19 @@ from nanogpt_cli.runs import BEST, LAST, RUNS, find_checkpoint, find_dataset, sa
 from nanogpt_cli.text import counted, duration, shell_word
 from nanogpt_cli.training import dial, forecast
 from nanogpt_cli.training.folder import refuse_existing
+from nanogpt_cli.training.other_data import other_dataset
 from nanogpt_cli.training.parallel import launched
 from nanogpt_cli.training.run import Run
 from nanogpt_cli.training.settings import Base, checked, merge, train_config, with_eval_tokens
 from nanogpt_cli.training.start import (
-    cropped,
     extends,
+    fitted_to_block,
     grown,
     initial_checkpoint,
     last_good_state,
     refuse_differences,
 )
+from nanogpt_cli.training.trackers.base import check_trackers
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,9 @@ def make_run(request: Request, doing: Callable[[str], None] = lambda text: None)
         raise UsageError(
             f"unknown --preset {request.preset}", f"choose one of: {', '.join(PRESETS)}"
         )
-    return _resumed(request) if request.init_from == "resume" else _new(request, doing)
+    run = _resumed(request) if request.init_from == "resume" else _new(request, doing)
+    check_trackers(run.config.log_to)
+    return run
 
 
 def _new(request: Request, doing: Callable[[str], None]) -> Run:
@@ -71,7 +75,7 @@ def _new(request: Request, doing: Callable[[str], None]) -> Run:
     else:
         start = _adapted_to_data(start, request, asked, data, notes)
         layers = [asdict(start.config), asked]
-        base = Base(preset, _optimizer_of(start) if automatic else None)
+        base = Base(preset, _optimizer_of(start) if automatic else None, len(data.train))
     model_config = _with_block_that_fits(merge(ModelConfig, *layers), asked, data, notes)
     config = train_config(base, asked, model_config)
     if start is None and automatic and _leaves_the_size_open(asked):
@@ -87,6 +91,7 @@ def _new(request: Request, doing: Callable[[str], None]) -> Run:
         notes.append(
             f"fine-tuning: {config.optimizer}, learning rate {config.learning_rate:.2g}, "
             f"{counted(config.warmup_iters, 'step')} of warm-up"
+            + ("" if config.time else f", {counted(config.max_iters, 'step')}")
         )
     config = _that_fits_memory(model_config, config, device, notes)
     folder = request.out_dir or _free_folder(
@@ -94,9 +99,20 @@ def _new(request: Request, doing: Callable[[str], None]) -> Run:
     )
     if not request.force:
         refuse_existing(folder)
-    start = start and cropped(start, model_config)
-    fresh = not request.force
-    return Run(data, folder, model_config, config, start, fresh=fresh, notes=tuple(notes))
+    other = None
+    if start:
+        other, config = other_dataset(config, start, data)
+        start = fitted_to_block(start, model_config)
+    return Run(
+        data,
+        folder,
+        model_config,
+        config,
+        start,
+        other=other,
+        fresh=not request.force,
+        notes=tuple(notes),
+    )
 
 
 def _resumed(request: Request) -> Run:
@@ -128,12 +144,14 @@ def _resumed(request: Request) -> Run:
     if old and not original.exists() and not config.eval_only:
         backup = (path, original)  # nanoGPT's, which this run's own ckpt.pt will replace
         notes.append(f"the old {path.name} is kept as {original.name}")
+    other, config = other_dataset(config, start, data, notes)
     return Run(
         data,
         path.parent,
         model_config,
         config,
         start,
+        other=other,
         resume=True,
         loaded=(path, loaded),
         backup=backup,

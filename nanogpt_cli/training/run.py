@@ -18,6 +18,8 @@ class Run:
     config: TrainConfig
     start: Checkpoint | None = None
     """Where the parameters come from, unless from scratch. Training takes its tensors over."""
+    other: Dataset | None = None
+    """What the model was trained on before, say; its validation loss is reported too."""
     resume: bool = False
     """Whether ``start`` is a state of this very run, to be continued."""
     loaded: tuple[Path, object] | None = None
