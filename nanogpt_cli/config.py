@@ -245,6 +245,12 @@ class PrepareConfig:
     errors: DecodeErrors = setting(
         "strict", "Bytes that are not in the encoding: strict (stop) or replace (by U+FFFD)."
     )
+    strict: bool = setting(False, "Stop where the report at the end has warnings.")
+    fix: bool = setting(
+        False,
+        "Do what is safe: repeated documents and control characters are left out, encodings are "
+        "recognised.",
+    )
     workers: int = setting(1, "Threads that tokenize.", min=1, max=1024)
     force: bool = setting(False, "Replace the dataset that is there.")
     show: int = setting(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nanogpt_cli.cli import ui
+from nanogpt_cli.cli.doctor_view import show_warnings
 from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
 from nanogpt_cli.cli.tokenizers_view import show_tokenizers
 from nanogpt_cli.config import PrepareConfig
@@ -64,6 +65,7 @@ def prepare(
         result = prepare_dataset(options, _Passes(bar))
     for text in result.notes:
         ui.note(text)
+    show_warnings(result.findings)
     for name, value in (
         ("kind", _kind(result)),
         ("training", _training(result)),
@@ -71,6 +73,7 @@ def prepare(
         ("vocabulary", f"{result.vocab_size:,} ({result.tokenizer})"),
         ("source", f"{byte_size(result.bytes)} in {result.seconds:.1f} s"),
         ("dataset", printable(result.out)),
+        *result.findings.lines(),
         *(("example", _cut(printable(text))) for text in result.examples if not options.show),
     ):
         ui.say(f"{name:>10}  {value}")

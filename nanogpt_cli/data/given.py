@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from nanogpt_cli.config import PrepareConfig
 from nanogpt_cli.data.alphabet import Alphabet
 from nanogpt_cli.data.arrange import arrange
+from nanogpt_cli.data.doctor.examination import Examination
+from nanogpt_cli.data.doctor.mend import mended
 from nanogpt_cli.data.formats.base import Asked, Piece, Report
 from nanogpt_cli.data.sources import Source, read_pieces
-from nanogpt_cli.data.split import Scan, Split, plan_split, split, without
+from nanogpt_cli.data.split import Plan, Scan, Split, plan_split, split, without
 from nanogpt_cli.dialogue import ChatFormat
 from nanogpt_cli.errors import DataError
 from nanogpt_cli.setting import parse_columns
@@ -56,7 +58,7 @@ class Input:
         Raises DataError where there is no text.
         """
         drop = self.config.repeats == "drop"
-        scan = Scan(self.config.seed, Alphabet() if alphabet else None, drop)
+        scan = Scan(self.config.seed, Alphabet() if alphabet else None, drop, Examination())
         advance = self._advance("reading")
         if self.for_validation:
             scan.add_validation(self._read(self.for_validation, self.report, advance))
@@ -76,10 +78,14 @@ class Input:
 
     def split(self, phase: str, scan: Scan) -> Iterator[tuple[Split, Piece]]:
         """Yield all pieces with their split; ``phase`` names this pass in the progress."""
-        plan = plan_split(scan, self.config.val_fraction, self.config.split)
+        plan = self.plan(scan)
         everything = [*self.for_validation, *self.sources]
         pieces = self._read(everything, Report(self.asked), self._advance(phase))
         return split(without(pieces, scan.dropped) if scan.dropped else pieces, scan, plan)
+
+    def plan(self, scan: Scan) -> Plan:
+        """Return how the input is split."""
+        return plan_split(scan, self.config.val_fraction, self.config.split)
 
     def chat_format(self, scan: Scan) -> ChatFormat | None:
         """Return the format in which turns are written; None where there are none."""
@@ -96,6 +102,8 @@ class Input:
     ) -> Iterator[Piece]:
         config = self.config
         pieces = read_pieces(sources, config.errors, report, advance)
+        if config.fix:
+            pieces = mended(pieces, report)
         return arrange(
             pieces,
             report,

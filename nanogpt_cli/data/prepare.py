@@ -9,12 +9,15 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nanogpt_cli.config import PrepareConfig
+from nanogpt_cli.data.doctor.diagnosis import diagnose
+from nanogpt_cli.data.doctor.findings import Findings, refuse_warnings
 from nanogpt_cli.data.encode import reliably
+from nanogpt_cli.data.encodings import AUTO as RECOGNISED
 from nanogpt_cli.data.encodings import check_encoding
 from nanogpt_cli.data.given import Input, Progress
 from nanogpt_cli.data.publish import check_free, publish, temporary_folder, write_durably
@@ -74,12 +77,16 @@ class PrepareResult:
     examples: list[str]
     """The beginnings of two documents, as the model will see them."""
     notes: list[str]
+    findings: Findings
+    """What the doctor says of it."""
     rendered: list[list["Segment"]] = field(default_factory=list)
     """As many documents as ``show`` asked for, cut where what the loss counts begins and ends."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the keys of the JSON contract."""
-        return asdict(self) | {"out": str(self.out)}
+        result = asdict(self) | {"out": str(self.out), "report": self.findings.to_dict()}
+        del result["findings"]
+        return result
 
 
 def prepare(
@@ -92,6 +99,8 @@ def prepare(
     """
     started = time.perf_counter()
     check_encoding(options.encoding)
+    if options.fix:
+        options = replace(options, repeats="drop", encoding=options.encoding or RECOGNISED)
     with ExitStack() as stack:
         out = options.out
         if out is not None:  # before a pipe is read to its end
@@ -106,7 +115,7 @@ def prepare(
             out = DATASETS / _name(options, given.sources)
             check_free(out, options.force)
         tokenizer, scan = _tokenizer(given)
-        parts, loss_on, shown = _write_dataset(out, given, tokenizer, scan)
+        parts, loss_on, shown, findings = _write_dataset(out, given, tokenizer, scan)
     train, val = parts["train"], parts["val"]
     return PrepareResult(
         out=out,
@@ -131,6 +140,7 @@ def prepare(
             *split_notes(train, val, scan, options),
             *size_notes(tokenizer, train),
         ],
+        findings=findings,
         rendered=_rendered(out, options.show),
     )
 
@@ -205,10 +215,11 @@ def _special(given: Input, scan: Scan) -> list[str]:
 
 def _write_dataset(
     out: Path, given: Input, tokenizer: Tokenizer, scan: Scan
-) -> tuple[dict[Split, Part], Literal["replies", "all"], list[str]]:
+) -> tuple[dict[Split, Part], Literal["replies", "all"], list[str], Findings]:
     """Build the whole dataset in a temporary folder, then publish it.
 
-    Return also what the loss counts, and examples.
+    Return also what the loss counts, examples, and what the doctor found. Raises DataError for its
+    warnings where they are to be errors.
     """
     options, chat = given.config, given.chat_format(scan)
     with machine_errors(out), temporary_folder(out) as folder:
@@ -225,6 +236,10 @@ def _write_dataset(
         )
         check_lengths(parts, given.label)
         loss_on = choose_loss_on(options.loss_on, parts, given.label)
+        plan, numbers = given.plan(scan), given.report.numbers
+        findings = diagnose(scan, plan, parts, tokenizer.vocab_size, numbers)
+        if options.strict:
+            refuse_warnings(findings, given.label)
         meta = {
             "format": "nanogpt-dataset",
             "version": 1,
@@ -245,4 +260,4 @@ def _write_dataset(
         write_durably(folder / "meta.json", json.dumps(meta).encode())
         shown = examples(folder / "train.bin", tokenizer)
         publish(folder, out, options.force)
-    return parts, loss_on, shown
+    return parts, loss_on, shown, findings

@@ -14,8 +14,8 @@ import torch
 
 from nanogpt_cli.config import ModelConfig
 from nanogpt_cli.data.prepare import PrepareOptions, PrepareResult, prepare
-from nanogpt_cli.model.accounting import head_flops, step_flops
 from nanogpt_cli.model.gpt import GPT
+from nanogpt_cli.sizes import head_flops, step_flops
 from nanogpt_cli.tokenizer.choice import AUTO, candidates
 from nanogpt_cli.training.loop import train
 from nanogpt_cli.training.plan import Request, make_run
