@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nanogpt_cli.cli import ui
-from nanogpt_cli.cli.doctor_view import show_warnings
+from nanogpt_cli.cli.complete import datasets
+from nanogpt_cli.cli.doctor_view import check_dataset, show_warnings
 from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
 from nanogpt_cli.cli.tokenizers_view import show_tokenizers
 from nanogpt_cli.config import PrepareConfig
@@ -50,11 +51,22 @@ def prepare(
             metavar="TIME",
         ),
     ] = "0",
+    check: Annotated[
+        str,
+        typer.Option(
+            help="Report on a dataset that is prepared, and prepare nothing.",
+            metavar="DATASET",
+            autocompletion=datasets,
+        ),
+    ] = "",
     as_json: JsonFlag = False,
     given: dict[str, Any],
 ) -> None:
     """Turn text or dialogues into a dataset to train on."""
     options = PrepareOptions(tuple(inputs or ()), out, **given)
+    if check:
+        check_dataset(check, options, as_json)
+        return
     seconds = parse_duration(time)
     if compare_tokenizers:
         show_tokenizers(options, seconds, as_json)

@@ -4,6 +4,7 @@ This module does not know of what they are.
 """
 
 import tempfile
+import weakref
 from array import array
 from collections.abc import Iterable, Iterator
 from typing import IO, Any, Generic, TypeVar
@@ -33,9 +34,9 @@ class Spool(Generic[Number]):
         """Add a number. Raises OSError where the disk is full."""
         self._held.append(number)
         if len(self._held) >= IN_MEMORY:
-            self._file = self._file or tempfile.TemporaryFile(  # noqa: SIM115
-                prefix="nanogpt-"
-            )
+            if self._file is None:
+                self._file = tempfile.TemporaryFile(prefix="nanogpt-")  # noqa: SIM115
+                weakref.finalize(self, self._file.close)
             self._file.seek(0, 2)
             self._held.tofile(self._file)
             self._file.flush()
