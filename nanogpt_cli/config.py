@@ -251,7 +251,11 @@ class PrepareConfig:
         "Do what is safe: repeated documents and control characters are left out, encodings are "
         "recognised.",
     )
-    workers: int = setting(1, "Threads that tokenize.", min=1, max=1024)
+    workers: int = setting(0, "Threads that tokenize; 0 is one per core.", min=0, max=1024)
+    resume: bool = setting(
+        False,
+        "Keep what is done when interrupted; the same command then goes on with it.",
+    )
     force: bool = setting(False, "Replace the dataset that is there.")
     show: int = setting(
         0, "Show so many examples whole, with what is learned of them marked.", min=0, max=1000

@@ -5,6 +5,7 @@ This module knows neither tokenizers nor where a dataset goes.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from nanogpt_cli.config import PrepareConfig
 from nanogpt_cli.data.alphabet import Alphabet
@@ -12,11 +13,13 @@ from nanogpt_cli.data.arrange import arrange
 from nanogpt_cli.data.doctor.examination import Examination
 from nanogpt_cli.data.doctor.mend import mended
 from nanogpt_cli.data.formats.base import Asked, Piece, Report
+from nanogpt_cli.data.resume import Kept, key_of
 from nanogpt_cli.data.sources import Source, read_pieces
 from nanogpt_cli.data.split import Plan, Scan, Split, plan_split, split, without
 from nanogpt_cli.dialogue import ChatFormat
 from nanogpt_cli.errors import DataError
 from nanogpt_cli.setting import parse_columns
+from nanogpt_cli.tokenizer.base import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,14 @@ class Input:
     def plan(self, scan: Scan) -> Plan:
         """Return how the input is split."""
         return plan_split(scan, self.config.val_fraction, self.config.split)
+
+    def key(self) -> str:
+        """Return a hash of what decides the tokens: settings and files."""
+        return key_of(self.config, [*self.for_validation, *self.sources])
+
+    def kept(self, folder: Path, tokenizer: Tokenizer) -> Kept:
+        """Return what an earlier attempt to prepare just this has kept in a folder."""
+        return Kept(folder, self.key(), tokenizer.to_dict())
 
     def chat_format(self, scan: Scan) -> ChatFormat | None:
         """Return the format in which turns are written; None where there are none."""

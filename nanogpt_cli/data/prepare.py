@@ -7,7 +7,7 @@ and once to write the tokens. This module knows neither the command line nor mod
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -20,7 +20,9 @@ from nanogpt_cli.data.encode import reliably
 from nanogpt_cli.data.encodings import AUTO as RECOGNISED
 from nanogpt_cli.data.encodings import check_encoding
 from nanogpt_cli.data.given import Input, Progress
+from nanogpt_cli.data.output import Part
 from nanogpt_cli.data.publish import check_free, publish, temporary_folder, write_durably
+from nanogpt_cli.data.resume import discard_kept, kept_tokenizer, resumable_folder
 from nanogpt_cli.data.sources import Source, find_sources
 from nanogpt_cli.data.split import Scan, Split, training_sample
 from nanogpt_cli.data.summary import (
@@ -31,13 +33,13 @@ from nanogpt_cli.data.summary import (
     size_notes,
     split_notes,
 )
-from nanogpt_cli.data.write import Part, token_dtype, write_tokens
+from nanogpt_cli.data.write import token_dtype, write_tokens
 from nanogpt_cli.errors import DataError
 from nanogpt_cli.files import machine_errors
 from nanogpt_cli.runs import DATASETS
 from nanogpt_cli.tokenizer.base import END_OF_TEXT, Tokenizer, TokenizerKind
 from nanogpt_cli.tokenizer.choice import AUTO, suited_tokenizer, why_suited
-from nanogpt_cli.tokenizer.load import find_kind, named_tokenizer
+from nanogpt_cli.tokenizer.load import find_kind, from_dict, named_tokenizer
 
 if TYPE_CHECKING:
     from nanogpt_cli.data.show import Segment
@@ -114,7 +116,8 @@ def prepare(
         if out is None:
             out = DATASETS / _name(options, given.sources)
             check_free(out, options.force)
-        tokenizer, scan = _tokenizer(given)
+        known = kept_tokenizer(out, given.key()) if options.resume else None
+        tokenizer, scan = _tokenizer(given, known)
         parts, loss_on, shown, findings = _write_dataset(out, given, tokenizer, scan)
     train, val = parts["train"], parts["val"]
     return PrepareResult(
@@ -169,8 +172,11 @@ def _name(options: PrepareOptions, sources: list[Source]) -> str:
     return stem.lstrip(".") or "text"
 
 
-def _tokenizer(given: Input) -> tuple[Tokenizer, Scan]:
-    """Load the tokenizer that was asked for, or learn it, and measure the input on the way."""
+def _tokenizer(given: Input, known: Mapping[str, Any] | None) -> tuple[Tokenizer, Scan]:
+    """Load the tokenizer that was asked for, or learn it, and measure the input on the way.
+
+    One that was learned before is ``known``.
+    """
     name, scan = given.config.tokenizer, None
     if name == AUTO:
         scan = given.scan(alphabet=True)
@@ -181,6 +187,8 @@ def _tokenizer(given: Input) -> tuple[Tokenizer, Scan]:
     kind, argument = find_kind(name) or (TokenizerKind(), "")
     if kind.learn:
         scan = scan or given.scan(alphabet=kind.learns_from == "characters")
+        if known:
+            return from_dict(known), scan
         return _learned(given, name, kind, argument, scan), scan
     tokenizer = named_tokenizer(name)
     scan = scan or given.scan(alphabet=not tokenizer.open_vocabulary)
@@ -222,7 +230,9 @@ def _write_dataset(
     warnings where they are to be errors.
     """
     options, chat = given.config, given.chat_format(scan)
-    with machine_errors(out), temporary_folder(out) as folder:
+    making = resumable_folder(out) if options.resume else temporary_folder(out)
+    with machine_errors(out), making as folder:
+        kept = given.kept(folder, tokenizer) if options.resume else None
         parts = reliably(
             lambda: write_tokens(
                 folder,
@@ -230,7 +240,8 @@ def _write_dataset(
                 tokenizer,
                 separated=scan.separated,
                 chat=chat,
-                workers=options.workers,
+                workers=options.workers or os.cpu_count() or 1,
+                kept=kept,
             ),
             warn=given.notes.append,
         )
@@ -259,5 +270,10 @@ def _write_dataset(
         }
         write_durably(folder / "meta.json", json.dumps(meta).encode())
         shown = examples(folder / "train.bin", tokenizer)
+        if kept:
+            if kept.resumed:
+                given.notes.append(f"resumed after {kept.resumed:,} tokens")
+            kept.finish()
         publish(folder, out, options.force)
+    discard_kept(out)
     return parts, loss_on, shown, findings

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nanogpt_cli.config import LossOn, PrepareConfig
+from nanogpt_cli.data.output import Part
 from nanogpt_cli.data.split import FEWEST, Scan, Split, plan_split, too_little
-from nanogpt_cli.data.write import Part, token_dtype
+from nanogpt_cli.data.write import token_dtype
 from nanogpt_cli.dialogue import ChatFormat
 from nanogpt_cli.errors import DataError
 from nanogpt_cli.text import byte_size, counted

@@ -28,6 +28,7 @@ from nanogpt_cli.training.start import (
     initial_checkpoint,
     last_good_state,
     refuse_differences,
+    saved_order,
 )
 
 
@@ -138,6 +139,7 @@ def _resumed(request: Request) -> Run:
         loaded=(path, loaded),
         backup=backup,
         notes=(*data.notes, *notes),
+        order=saved_order(path, start),
     )
 
 

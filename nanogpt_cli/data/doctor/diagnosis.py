@@ -7,8 +7,8 @@ from nanogpt_cli.data.doctor.capacity import capacity
 from nanogpt_cli.data.doctor.examination import Examination
 from nanogpt_cli.data.doctor.findings import Findings
 from nanogpt_cli.data.doctor.near import near_copies
+from nanogpt_cli.data.output import Part
 from nanogpt_cli.data.split import Plan, Scan, Split
-from nanogpt_cli.data.write import Part
 
 COMPARED = 2**20
 """Documents that are compared for being the same; of more, as many, drawn by their content."""
