@@ -204,11 +204,17 @@ class PrepareConfig:
         "gpt2, byte, cl100k_base, o200k_base, or a file that holds one: a dataset, tokenizer.json, "
         ".tiktoken.",
     )
+    dataset: str = setting(
+        "",
+        "Download a known corpus: shakespeare, tinystories, empathetic-dialogues, openwebtext or "
+        "fineweb-edu.",
+    )
     format: str = setting(
         "auto",
         "auto (by the file's name and first lines), text, dialogue (<human>, <bot>), jsonl, json "
         "(an array of records), csv (also TSV), whatsapp and telegram (exports of chats), eou "
-        "(DailyDialog), empathetic (Empathetic Dialogues), subtitles or html.",
+        "(DailyDialog), empathetic (Empathetic Dialogues), subtitles, html or separated (plain "
+        "text with <|endoftext|> between documents).",
         choices=OrAuto(FORMATS),
     )
     me: str = setting("", "In exports of chats: whose messages the model learns to write.")

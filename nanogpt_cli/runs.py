@@ -12,6 +12,8 @@ from nanogpt_cli.files import TEMPORARY
 from nanogpt_cli.text import shell_word
 
 RUNS, DATASETS = Path("out"), Path("data")
+DOWNLOADS = "downloads"
+"""The folder under DATASETS for files of known corpora."""
 BEST, LAST, METRICS = "ckpt.pt", "last.pt", "metrics.jsonl"
 COMMITTED = ".new-dataset"
 """The folder inside a dataset's folder from which its new files are moved, one by one."""

@@ -134,7 +134,7 @@ def _count(number: int, what: str) -> str:
 
 
 class _Passes:
-    """A bar in megabytes for each pass over the text."""
+    """A bar in megabytes for each pass over the text, with the rate."""
 
     def __init__(self, bar: "Bar") -> None:
         self._bar = bar
@@ -145,4 +145,6 @@ class _Passes:
         if progress.phase != self._phase:
             self._phase = progress.phase
             self._task = self._bar.add_task(progress.phase, total=total, note="MB")
-        self._bar.update(self._task, completed=progress.done / 1e6)
+        speed = self._bar.tasks[self._task].speed
+        note = f"MB, {speed:,.0f} MB/s" if speed else "MB"
+        self._bar.update(self._task, completed=progress.done / 1e6, note=note)

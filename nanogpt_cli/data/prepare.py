@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nanogpt_cli.config import PrepareConfig
+from nanogpt_cli.data.corpora import find_corpus
 from nanogpt_cli.data.doctor.diagnosis import diagnose
 from nanogpt_cli.data.doctor.findings import Findings, refuse_warnings
 from nanogpt_cli.data.encode import reliably
@@ -34,9 +35,9 @@ from nanogpt_cli.data.summary import (
     split_notes,
 )
 from nanogpt_cli.data.write import token_dtype, write_tokens
-from nanogpt_cli.errors import DataError
+from nanogpt_cli.errors import DataError, UsageError
 from nanogpt_cli.files import machine_errors
-from nanogpt_cli.runs import DATASETS
+from nanogpt_cli.runs import DATASETS, DOWNLOADS
 from nanogpt_cli.tokenizer.base import END_OF_TEXT, Tokenizer, TokenizerKind
 from nanogpt_cli.tokenizer.choice import AUTO, suited_tokenizer, why_suited
 from nanogpt_cli.tokenizer.load import find_kind, from_dict, named_tokenizer
@@ -104,10 +105,16 @@ def prepare(
     if options.fix:
         options = replace(options, repeats="drop", encoding=options.encoding or RECOGNISED)
     with ExitStack() as stack:
-        out = options.out
+        out = options.out or (DATASETS / options.dataset if options.dataset else None)
+        downloaded: list[str] = []
+        if options.dataset:
+            find_corpus(options.dataset)
         if out is not None:  # before a pipe is read to its end
             check_free(out, options.force)
+        if options.dataset:
+            options = _with_corpus(options, downloaded, report)
         sources, notes = find_sources(options.inputs, options.format, stack, options.encoding)
+        notes += downloaded
         named: list[Source] = []
         if options.val:
             named, more = find_sources((options.val,), options.format, stack, options.encoding)
@@ -145,6 +152,30 @@ def prepare(
         ],
         findings=findings,
         rendered=_rendered(out, options.show),
+    )
+
+
+def _with_corpus(
+    options: PrepareOptions, notes: list[str], report: Callable[[Progress], None]
+) -> PrepareOptions:
+    """Return options that name the files of a known corpus, which is downloaded."""
+    if options.inputs:
+        raise UsageError("--dataset is a corpus, and files are named too", "name one of them")
+    from nanogpt_cli.data.download import fetched
+
+    corpus, folder = find_corpus(options.dataset), DATASETS / DOWNLOADS / options.dataset
+
+    def advance(name: str, done: int, total: int) -> None:
+        report(Progress(f"downloading {name}", done, total))
+
+    files = fetched([*corpus.files, *corpus.val], folder, notes, advance)
+    names = [str(path) for path in files]
+    val = names.pop() if corpus.val else ""
+    return replace(
+        options,
+        inputs=tuple(names),
+        val=options.val or val,
+        format=corpus.format if options.format == "auto" else options.format,
     )
 
 
