@@ -103,6 +103,9 @@ class TrainConfig:
         1, "Micro-batches per optimizer step.", min=1, max=2**20
     )
 
+    loss_on: LossOn = setting(
+        "auto", "Of dialogues: replies (the bot's turns), all, or auto (as they were prepared)."
+    )
     optimizer: Optimizer = setting("muon", "adamw, or muon (matrices by Muon, the rest by AdamW).")
     learning_rate: float = setting(
         0.011,

@@ -276,7 +276,7 @@ def _write_dataset(
             ),
             warn=given.notes.append,
         )
-        check_lengths(parts, given.label)
+        check_lengths(parts, given.label, given.report.numbers)
         loss_on = choose_loss_on(options.loss_on, parts, given.label)
         plan, numbers = given.plan(scan), given.report.numbers
         findings = diagnose(scan, plan, parts, tokenizer.vocab_size, numbers)

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nanogpt_cli import plainpickle
+from nanogpt_cli.config import LossOn
 from nanogpt_cli.data.checked import Checked
 from nanogpt_cli.data.mask import LossMask, mask_bytes
 from nanogpt_cli.data.shards import ShardedTokens
@@ -54,17 +55,17 @@ class Dataset:
         return len(self.train) if self.train_mask is None else self.train_mask.count()
 
 
-def open_dataset(folder: Path) -> Dataset:
+def open_dataset(folder: Path, loss_on: LossOn = "auto") -> Dataset:
     """Open and check a dataset folder, ours or nanoGPT's.
 
-    Raises DataError where files are missing, corrupt, or do not fit each other.
+    ``loss_on`` says what the loss counts, instead of what was prepared. Raises DataError where files are missing, corrupt, or do not fit each other.
     """
     if not folder.is_dir():
         raise DataError(f"there is no dataset folder {folder}", "prepare it: nanogpt prepare")
     for _ in range(5):
         before = _version(folder)
         try:
-            dataset = _open(folder)
+            dataset = _open(folder, loss_on)
         except DataError:
             if _version(folder) == before:
                 raise
@@ -94,7 +95,7 @@ class _Meta:
     notes: tuple[str, ...] = ()
 
 
-def _open(folder: Path) -> Dataset:
+def _open(folder: Path, asked: LossOn) -> Dataset:
     """Open a dataset folder, which may be replaced meanwhile."""
     text = _meta_text(folder)
     if text is None:
@@ -116,12 +117,17 @@ def _open(folder: Path) -> Dataset:
         hashes.update(claimed.encode(errors="backslashreplace"))  # meta.json is untrusted
         hashes.update(_sample_hash(tokens))  # the file may have changed since meta.json was written
         hashes.update(str(len(tokens)).encode())
-        if meta.loss_on == "replies":
+        if (meta.loss_on if asked == "auto" else asked) == "replies":
+            if asked == "replies" and "reply_tokens" not in stated:
+                raise DataError(
+                    f"{folder} holds no dialogues: --loss-on replies cannot be", "leave it out"
+                )
             path = dataset_file(folder, f"{split}.mask")
             bits = _map_mask(path, len(tokens))
             masks[split] = LossMask(bits, len(tokens))
             _check_mask(path, masks[split], stated)
-            hashes.update(_sample_hash(bits))
+            if meta.loss_on == "replies":
+                hashes.update(_sample_hash(bits))
     checked.save()
     return Dataset(
         folder,

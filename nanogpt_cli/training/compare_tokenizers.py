@@ -52,16 +52,23 @@ class Tried:
 
 
 def compare_tokenizers(
-    options: PrepareOptions, seconds: float = 0.0, doing: Callable[[str], None] = lambda _: None
+    options: PrepareOptions,
+    seconds: float = 0.0,
+    doing: Callable[[str], None] = lambda _: None,
+    notes: list[str] | None = None,
 ) -> list[Tried]:
     """Try tokenizers on the input of ``options``, and train with each for some seconds.
 
-    It is those that may suit the text and, beside them, one that the options name. Raises the
+    It is those that may suit the text and, beside them, one that the options name. ``notes`` are
+    told what preparing the text says of it. Raises the
     errors of ``prepare`` and of a run.
     """
     with tempfile.TemporaryDirectory(prefix="nanogpt-") as folder:
         doing("reading the text")
-        suited = _prepared(options, AUTO, Path(folder)).tokenizer
+        first = _prepared(options, AUTO, Path(folder))
+        suited = first.tokenizer
+        if notes is not None:
+            notes += [note for note in first.notes if not note.startswith("tokenizer ")]
         names = candidates(suited)
         names += [] if options.tokenizer in (AUTO, *names) else [options.tokenizer]
         tried: list[Tried] = []
