@@ -58,7 +58,8 @@ class Dataset:
 def open_dataset(folder: Path, loss_on: LossOn = "auto") -> Dataset:
     """Open and check a dataset folder, ours or nanoGPT's.
 
-    ``loss_on`` says what the loss counts, instead of what was prepared. Raises DataError where files are missing, corrupt, or do not fit each other.
+    ``loss_on`` says what the loss counts, instead of what was prepared. Raises DataError where
+    files are missing, corrupt, or do not fit each other.
     """
     if not folder.is_dir():
         raise DataError(f"there is no dataset folder {folder}", "prepare it: nanogpt prepare")

@@ -77,8 +77,8 @@ def check_lengths(
         if stray := (numbers or {}).get("stray_texts", 0):
             outside = counted(stray, "stretch", "stretches")
             raise DataError(
-                f"{label}: {problem}; it was read as tagged dialogue, and {outside} of text outside "
-                "of turns left out",
+                f"{label}: {problem}; it was read as tagged dialogue, and {outside} of text "
+                "outside of turns left out",
                 "read all of it as text: --format text",
             )
         share = "raise --val-fraction, or " if train >= FEWEST["train"] else ""
