@@ -103,6 +103,9 @@ class TrainConfig:
         1, "Micro-batches per optimizer step.", min=1, max=2**20
     )
 
+    loss_on: LossOn = setting(
+        "auto", "Of dialogues: replies (the bot's turns), all, or auto (as they were prepared)."
+    )
     optimizer: Optimizer = setting("muon", "adamw, or muon (matrices by Muon, the rest by AdamW).")
     learning_rate: float = setting(
         0.011,
@@ -215,11 +218,17 @@ class PrepareConfig:
         "gpt2, byte, cl100k_base, o200k_base, or a file that holds one: a dataset, tokenizer.json, "
         ".tiktoken.",
     )
+    dataset: str = setting(
+        "",
+        "Download a known corpus: shakespeare, tinystories, empathetic-dialogues, openwebtext or "
+        "fineweb-edu.",
+    )
     format: str = setting(
         "auto",
         "auto (by the file's name and first lines), text, dialogue (<human>, <bot>), jsonl, json "
         "(an array of records), csv (also TSV), whatsapp and telegram (exports of chats), eou "
-        "(DailyDialog), empathetic (Empathetic Dialogues), subtitles or html.",
+        "(DailyDialog), empathetic (Empathetic Dialogues), subtitles, html or separated (plain "
+        "text with <|endoftext|> between documents).",
         choices=OrAuto(FORMATS),
     )
     me: str = setting("", "In exports of chats: whose messages the model learns to write.")
@@ -256,7 +265,17 @@ class PrepareConfig:
     errors: DecodeErrors = setting(
         "strict", "Bytes that are not in the encoding: strict (stop) or replace (by U+FFFD)."
     )
-    workers: int = setting(1, "Threads that tokenize.", min=1, max=1024)
+    strict: bool = setting(False, "Stop where the report at the end has warnings.")
+    fix: bool = setting(
+        False,
+        "Do what is safe: repeated documents and control characters are left out, encodings are "
+        "recognised.",
+    )
+    workers: int = setting(0, "Threads that tokenize; 0 is one per core.", min=0, max=1024)
+    resume: bool = setting(
+        False,
+        "Keep what is done when interrupted; the same command then goes on with it.",
+    )
     force: bool = setting(False, "Replace the dataset that is there.")
     show: int = setting(
         0, "Show so many examples whole, with what is learned of them marked.", min=0, max=1000

@@ -195,15 +195,6 @@ def ends_exchange(turn: Turn, chat: ChatFormat) -> bool:
     return chat.turns == "pair" and turn.role == "bot"
 
 
-def uncounted_ids(turn: Turn, ids: Sequence[int]) -> int:
-    """Return how many of an encoded turn's first ids are no part of a reply.
-
-    What a model is to learn of a reply is its text and the tag that ends it: the tag that opens it
-    is part of the prompt.
-    """
-    return 1 if turn.role == "bot" else len(ids)
-
-
 @dataclass(frozen=True)
 class Prompt:
     """Ids for a model to answer, and how much of the conversation did not fit."""

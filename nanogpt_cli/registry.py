@@ -119,6 +119,7 @@ FORMATS = Registry(
         "empathetic": "nanogpt_cli.data.formats.empathetic:FORMAT",
         "subtitles": "nanogpt_cli.data.formats.subtitles:FORMAT",
         "html": "nanogpt_cli.data.formats.html:FORMAT",
+        "separated": "nanogpt_cli.data.formats.separated:FORMAT",
     },
 )
 """What files of text and dialogues may look like."""

@@ -6,13 +6,12 @@ files nor models.
 Shape letters: B batch, T tokens (block_size).
 """
 
-from functools import lru_cache
-
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from nanogpt_cli.data.mask import LossMask
+from nanogpt_cli.data.order import VERSION, epoch_order
 from nanogpt_cli.data.store import Tokens
 from nanogpt_cli.errors import DataError
 
@@ -35,13 +34,14 @@ def training_batch(
     batch_size: int,
     block_size: int,
     mask: LossMask | None = None,
+    order: int = VERSION,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Return inputs and targets (B, T), int64, of the micro-batch number ``index``.
 
     A target that ``mask`` does not count is -1.
     """
     starts = training_starts(
-        tokens, seed=seed, index=index, batch_size=batch_size, block_size=block_size
+        tokens, seed=seed, index=index, batch_size=batch_size, block_size=block_size, order=order
     )
     ids = windows(tokens, starts, block_size)
     inputs, targets = ids[:, :-1], ids[:, 1:]
@@ -51,12 +51,19 @@ def training_batch(
 
 
 def training_starts(
-    tokens: Tokens, *, seed: int, index: int, batch_size: int, block_size: int
+    tokens: Tokens,
+    *,
+    seed: int,
+    index: int,
+    batch_size: int,
+    block_size: int,
+    order: int = VERSION,
 ) -> npt.NDArray[np.int64]:
     """Return where the windows of the micro-batch number ``index`` start (B,).
 
     An epoch goes once over all windows of ``block_size`` in a shuffled order; each epoch cuts the
-    windows at another place. Raises DataError for fewer tokens than one window and its target.
+    windows at another place. ``order`` is the version of that order. Raises DataError for fewer
+    tokens than one window and its target.
     """
     per_epoch = (len(tokens) - 1) // block_size
     if per_epoch < 1:
@@ -68,19 +75,10 @@ def training_starts(
     starts = np.empty(batch_size, dtype=np.int64)
     for epoch in np.unique(numbers // per_epoch):
         chosen = numbers // per_epoch == epoch
-        order, phase = _epoch_order(seed, int(epoch), per_epoch, len(tokens), block_size)
-        starts[chosen] = order[numbers[chosen] % per_epoch] * block_size + phase
+        room = len(tokens) - 1 - per_epoch * block_size
+        drawn = epoch_order(seed, int(epoch), per_epoch, room, order)
+        starts[chosen] = drawn.at(numbers[chosen] % per_epoch) * block_size + drawn.phase
     return starts
-
-
-@lru_cache(maxsize=2)
-def _epoch_order(
-    seed: int, epoch: int, per_epoch: int, length: int, block_size: int
-) -> tuple[npt.NDArray[np.int64], int]:
-    """Return the shuffled window numbers of an epoch and where its first window starts."""
-    rng = np.random.default_rng([seed, epoch])
-    room = length - 1 - per_epoch * block_size
-    return rng.permutation(per_epoch), int(rng.integers(0, room + 1))
 
 
 def evaluation_starts(

@@ -8,6 +8,7 @@ from torch import Tensor
 from nanogpt_cli.config import ModelConfig, TrainConfig
 from nanogpt_cli.data.batches import training_batch, training_starts
 from nanogpt_cli.data.mask import LossMask
+from nanogpt_cli.data.order import VERSION
 from nanogpt_cli.data.store import Tokens
 from nanogpt_cli.training.parallel import Parallel
 
@@ -26,8 +27,11 @@ class Batches:
         config: TrainConfig,
         parallel: Parallel,
         mask: LossMask | None = None,
+        order: int = VERSION,
     ) -> None:
         self.tokens, self.mask, self.config, self.parallel = tokens, mask, config, parallel
+        self.order = order
+        """The version of the order in which an epoch goes over the text."""
         self.block_size = model_config.block_size
         self.targets = config.batch_size * config.gradient_accumulation_steps * self.block_size
         """Target positions of a step, in all processes together."""
@@ -65,6 +69,7 @@ class Batches:
             "index": step * self.config.gradient_accumulation_steps + micro,
             "batch_size": self.config.batch_size,
             "block_size": self.block_size,
+            "order": self.order,
         }
 
 

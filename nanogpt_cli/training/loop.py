@@ -69,7 +69,9 @@ class _Training:
         self.state = _make_state(run, parallel, dtype)
         self.signals = StopSignals()
         data = run.dataset
-        self.batches = Batches(data.train, run.model_config, run.config, parallel, data.train_mask)
+        self.batches = Batches(
+            data.train, run.model_config, run.config, parallel, data.train_mask, run.order
+        )
         self.clock = Clock(run.config, parallel, self.signals)
         self.recorder = Recorder()
         notes = _restore(run, self.state, self.machine) if run.resume else []

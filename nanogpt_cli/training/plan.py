@@ -29,6 +29,7 @@ from nanogpt_cli.training.start import (
     initial_checkpoint,
     last_good_state,
     refuse_differences,
+    saved_order,
 )
 from nanogpt_cli.training.trackers.base import check_trackers
 
@@ -63,7 +64,7 @@ def make_run(request: Request, doing: Callable[[str], None] = lambda text: None)
 
 def _new(request: Request, doing: Callable[[str], None]) -> Run:
     asked = checked(request.settings)
-    data = open_dataset(find_dataset(request.data))
+    data = open_dataset(find_dataset(request.data), asked.get("loss_on", TrainConfig.loss_on))
     notes = list(data.notes)
     device = find_device(asked.get("device", TrainConfig.device))
     automatic = request.preset == "auto"
@@ -120,7 +121,10 @@ def _resumed(request: Request) -> Run:
     path = find_checkpoint(str(request.out_dir) if request.out_dir else None, last=True)
     notes: list[str] = []
     path, start, loaded = last_good_state(path, notes)
-    data = open_dataset(find_dataset(request.data or start.data.get("folder")))
+    trained = start.train_config.get("loss_on", TrainConfig.loss_on)
+    data = open_dataset(
+        find_dataset(request.data or start.data.get("folder")), asked.get("loss_on", trained)
+    )
     refuse_differences(path, start, asked, data, free={"dropout"})
     known = start.data.get("fingerprint")
     if known and known != data.fingerprint and not request.force:
@@ -156,6 +160,7 @@ def _resumed(request: Request) -> Run:
         loaded=(path, loaded),
         backup=backup,
         notes=(*data.notes, *notes),
+        order=saved_order(path, start),
     )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from nanogpt_cli.checkpoint.schema import Checkpoint
 from nanogpt_cli.config import ModelConfig, TrainConfig
+from nanogpt_cli.data.order import VERSION
 from nanogpt_cli.data.store import Dataset
 
 
@@ -30,6 +31,8 @@ class Run:
     """A checkpoint of another program that this run would replace, and what to keep it as."""
     notes: tuple[str, ...] = ()
     """What had to be assumed, for the user to read."""
+    order: int = VERSION
+    """The version of the order in which an epoch goes over the text."""
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,14 @@ from nanogpt_cli.checkpoint import hub
 from nanogpt_cli.checkpoint.load import load_checkpoint
 from nanogpt_cli.checkpoint.schema import HEAD, WTE, Checkpoint
 from nanogpt_cli.config import ModelConfig, TrainConfig, config_fields
+from nanogpt_cli.data.order import VERSION
 from nanogpt_cli.data.store import Dataset
 from nanogpt_cli.errors import CheckpointError, UnreadableError, UsageError
 from nanogpt_cli.files import identity
 from nanogpt_cli.model.positions import fit_tables
 from nanogpt_cli.runs import LAST, RUNS, find_checkpoint, saved_states
 from nanogpt_cli.setting import flag
+from nanogpt_cli.text import shortened
 from nanogpt_cli.training.settings import merge
 
 
@@ -130,3 +132,17 @@ def fitted_to_block(start: Checkpoint, config: ModelConfig) -> Checkpoint:
             "leave --block-size out; models with --pos-embd rope or relative can be lengthened",
         ) from error
     return replace(start, config=config, model=model)
+
+
+def saved_order(path: Path, start: Checkpoint) -> int:
+    """Return the version of the order in which a run goes over its text: the first, if not said.
+
+    Raises CheckpointError for one that is not known.
+    """
+    order = start.data.get("order", 1)
+    if type(order) is not int or not 1 <= order <= VERSION:
+        raise CheckpointError(
+            f"{path}: its order of the text, {shortened(order)}, is not known here",
+            "update nanogpt, or start a new run from it: --init-from FILE",
+        )
+    return order
