@@ -10,7 +10,7 @@ AUDIT := .venv-audit
 
 demo: $(INSTALLED)
 	$(BIN)/nanogpt prepare --force
-	$(BIN)/nanogpt train --data-dir data/demo --time 3m --out-dir out/demo --force
+	$(BIN)/nanogpt train --data-dir data/demo --time 3m --weight-decay 0.02 --out-dir out/demo --force
 	$(BIN)/nanogpt chat demo --seed 1 -p "my dog is ill and i am so worried"
 	@echo
 	@echo "Talk to it:  $(BIN)/nanogpt chat demo"

@@ -222,7 +222,7 @@ def make_optimizers(model: GPT, config: TrainConfig) -> Optimizers:
         {"params": of["free"], "weight_decay": 0.0},
         {"params": of["token"], "weight_decay": 0.0, **seldom},
         # the decay keeps a small text from being memorised here, better than dropout does
-        {"params": of["ngram"], "weight_decay": 0.6 * config.weight_decay, **seldom},
+        {"params": of["ngram"], "weight_decay": 3 * config.weight_decay, **seldom},
     ]
     groups = groups[:2] + [group for group in groups[2:] if group["params"]]
     adam = torch.optim.AdamW(groups, lr=config.learning_rate, betas=betas, fused=True)

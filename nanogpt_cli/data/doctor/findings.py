@@ -11,7 +11,7 @@ from nanogpt_cli.data.doctor.capacity import Capacity, as_budget
 from nanogpt_cli.errors import DataError
 from nanogpt_cli.text import counted, printable
 
-_SHARE = 0.01
+_SHARE = 0.02
 """The part of all documents or turns from which on something is worth a warning."""
 _LINES = 0.1
 """The part of the text in long lines from which on they are."""
