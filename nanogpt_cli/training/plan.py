@@ -14,7 +14,15 @@ from nanogpt_cli.data.split import too_little
 from nanogpt_cli.data.store import Dataset, open_dataset
 from nanogpt_cli.device import available_memory, find_device
 from nanogpt_cli.errors import DataError, UsageError
-from nanogpt_cli.runs import BEST, LAST, RUNS, find_checkpoint, find_dataset, saved_states
+from nanogpt_cli.runs import (
+    BEST,
+    LAST,
+    RUNS,
+    find_checkpoint,
+    find_dataset,
+    run_of,
+    saved_states,
+)
 from nanogpt_cli.text import counted, duration, shell_word
 from nanogpt_cli.training import dial, forecast
 from nanogpt_cli.training.folder import refuse_existing
@@ -104,6 +112,7 @@ def _resumed(request: Request) -> Run:
     path = find_checkpoint(str(request.out_dir) if request.out_dir else None, last=True)
     notes: list[str] = []
     path, start, loaded = last_good_state(path, notes)
+    folder = run_of(path)
     data = open_dataset(find_dataset(request.data or start.data.get("folder")))
     refuse_differences(path, start, asked, data, free={"dropout"})
     known = start.data.get("fingerprint")
@@ -116,7 +125,7 @@ def _resumed(request: Request) -> Run:
     if model_config.block_size > _longest_block(data):
         raise _too_short(data, model_config)
     notes.append(f"resuming {path} at step {start.step:,}")
-    later = [other for other in saved_states(path.parent) if other.name in (LAST,)]
+    later = [other for other in saved_states(folder) if other.name in (LAST,)]
     if path.name.startswith("step-") and later:
         notes.append(f"the log after step {start.step:,} and later saved states are replaced")
     config = with_eval_tokens(
@@ -130,7 +139,7 @@ def _resumed(request: Request) -> Run:
         notes.append(f"the old {path.name} is kept as {original.name}")
     return Run(
         data,
-        path.parent,
+        folder,
         model_config,
         config,
         start,

@@ -8,9 +8,8 @@ from nanogpt_cli.errors import DataError
 
 
 def batch(tokens, index, batch_size=4, block_size=8, seed=1):
-    return training_batch(
-        tokens, seed=seed, index=index, batch_size=batch_size, block_size=block_size
-    )
+    numbers = range(index * batch_size, (index + 1) * batch_size)
+    return training_batch(tokens, seed=seed, numbers=numbers, block_size=block_size)
 
 
 def test_targets_are_the_inputs_one_later():
