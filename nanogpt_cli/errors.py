@@ -28,6 +28,10 @@ class NanoGPTError(Exception):
         self.message = message
         self.hint = hint
 
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:
+        """Let one process send it to another."""
+        return type(self), (self.message, self.hint)
+
 
 class UsageError(NanoGPTError):
     """A flag, or a combination of flags, that cannot work."""

@@ -7,7 +7,7 @@ outside through a ``Reporter``; it knows no screen and no command line.
 
 import math
 from contextlib import ExitStack, closing, nullcontext, suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from torch import nn
 from nanogpt_cli.checkpoint.weights import take_model
 from nanogpt_cli.config import TrainConfig
 from nanogpt_cli.device import autocast, compiles, find_device, find_dtype, try_compile
-from nanogpt_cli.errors import DivergedError, MachineError, is_out_of_memory
+from nanogpt_cli.errors import DataError, DivergedError, MachineError, is_out_of_memory
 from nanogpt_cli.model.factory import make_model
 from nanogpt_cli.training.activations import checkpoint_activations
 from nanogpt_cli.training.batches import Batches, smaller_micro_batches
@@ -48,6 +48,7 @@ def train(run: Run, reporter: Reporter | None = None) -> Outcome:
         device, config = find_device(run.config.device), run.config
         parallel = stack.enter_context(join(config.backend, device, config.strategy))
         parallel.prepare(config, find_dtype(config.dtype, parallel.device))
+        _refuse_differences(run, parallel)
         out_dir = Path(parallel.agreed(str(run.out_dir)))
         run = replace(run, config=_agreed(config, parallel), out_dir=out_dir)
         folder = None
@@ -239,6 +240,25 @@ def _agreed(config: TrainConfig, parallel: Parallel) -> TrainConfig:
     while config.batch_size > least:
         config = smaller_micro_batches(config) or config
     return config
+
+
+def _refuse_differences(run: Run, parallel: Parallel) -> None:
+    """Raise DataError where this process has planned another run than the main one."""
+    sizes = {"batch_size": 0, "gradient_accumulation_steps": 0}  # they follow the memory
+    own = {
+        "data": run.dataset.fingerprint,
+        "first step": run.start.step if run.resume and run.start else 0,
+        **asdict(run.model_config),
+        **asdict(run.config),
+        **sizes,
+    }
+    main = parallel.agreed(own)
+    if own != main:
+        names = sorted(name for name in own if own[name] != main.get(name))
+        raise DataError(
+            f"this process would train something else than process 0: {', '.join(names)}",
+            "let all processes read the same dataset and run: a folder that every node has",
+        )
 
 
 def _keeper_class(parallel: Parallel) -> type[RunKeeper]:

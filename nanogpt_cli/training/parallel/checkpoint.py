@@ -6,6 +6,7 @@ number of processes reads it, each what it needs.
 """
 
 import shutil
+import warnings
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
@@ -90,7 +91,9 @@ class ShardedSaver:
             try:
                 written.result()
             except (CheckpointException, OSError, RuntimeError) as error:
-                raise _machine_error(target, error) from error
+                problem = _machine_error(target, error)
+                problem.shown = self.parallel.is_main  # all have it
+                raise problem from error
             if not self.parallel.is_main:
                 return
             about.save(temporary / STATE)
@@ -118,7 +121,9 @@ def load_state(folder: Path, state: TrainState) -> None:
     alone = not dist.is_initialized()
     try:
         reader = HuggingFaceStorageReader(str(folder))
-        load(content, storage_reader=reader, no_dist=alone)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that it is alone
+            load(content, storage_reader=reader, no_dist=alone)
     except (CheckpointException, Exception) as error:  # of files that can be anything
         if is_out_of_memory(error) or isinstance(error, dist.DistError):
             raise

@@ -48,12 +48,15 @@ def start_processes(count: int, arguments: list[str], max_restarts: int = 0) -> 
         except SignalException as stopped:
             return 128 + stopped.sigval
         except ChildFailedError as error:
-            return _exit_code(error.failures, count)
+            return exit_code(error.failures, count)
     return 0
 
 
-def _exit_code(failures: dict[int, ProcessFailure], count: int) -> int:
-    """Return the code of the process whose failure is the cause. Raises MachineError."""
+def exit_code(failures: dict[int, ProcessFailure], count: int) -> int:
+    """Return the code of the process whose failure is the cause, of ``failures`` by rank.
+
+    Raises MachineError where that process was killed.
+    """
     killed = [f for f in failures.items() if f[1].exitcode < 0 and -f[1].exitcode != signal.SIGTERM]
     if killed:
         rank, failure = killed[0]

@@ -12,7 +12,13 @@ import torch.distributed as dist
 from torch.distributed.rendezvous import rendezvous
 
 from nanogpt_cli.config import Backend, Strategy
-from nanogpt_cli.errors import LostContactError, MachineError, NanoGPTError, UsageError
+from nanogpt_cli.errors import (
+    DivergedError,
+    LostContactError,
+    MachineError,
+    NanoGPTError,
+    UsageError,
+)
 from nanogpt_cli.text import duration, shortened
 from nanogpt_cli.training.parallel.launch import START, Launch, launched
 from nanogpt_cli.training.parallel.single import Parallel
@@ -46,8 +52,9 @@ def join(backend: Backend, device: torch.device, strategy: Strategy = "ddp") -> 
     try:
         yield _member(launch, device, strategy)
     except NanoGPTError as error:
-        if not isinstance(error, LostContactError) and launch.rank:
+        if launch.rank and not isinstance(error, LostContactError):
             error.message = f"process {launch.rank} of {launch.size}: {error.message}"
+            error.shown &= not isinstance(error, UsageError | DivergedError)  # which all raise
         raise
     except RuntimeError as error:
         if not _is_lost_contact(error):
