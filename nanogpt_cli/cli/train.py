@@ -158,6 +158,8 @@ def train(
 
 def _plan(asked: dict[str, Any]) -> "Run":
     """Plan the run that was ``asked`` for; of processes that all refuse it, one says so."""
+    if os.environ.get("RANK"):  # else each process warns of sockets and the like
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     with ui.working("loading torch") as doing:
         from nanogpt_cli.training.parallel import launched
         from nanogpt_cli.training.plan import Request, make_run

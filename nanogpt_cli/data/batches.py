@@ -6,7 +6,8 @@ files nor models.
 Shape letters: B batch, T tokens (block_size).
 """
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -66,18 +67,46 @@ def training_starts(
     for epoch in np.unique(wanted // per_epoch):
         chosen = wanted // per_epoch == epoch
         order, phase = _epoch_order(seed, int(epoch), per_epoch, len(tokens), block_size)
-        starts[chosen] = order[wanted[chosen] % per_epoch] * block_size + phase
+        starts[chosen] = order(wanted[chosen] % per_epoch) * block_size + phase
     return starts
+
+
+LARGEST_TABLE = 1 << 22
+"""Windows of an epoch whose order is a table; that of more is computed."""
+
+Numbers = npt.NDArray[np.int64]
 
 
 @lru_cache(maxsize=2)
 def _epoch_order(
     seed: int, epoch: int, per_epoch: int, length: int, block_size: int
-) -> tuple[npt.NDArray[np.int64], int]:
-    """Return the shuffled window numbers of an epoch and where its first window starts."""
+) -> tuple[Callable[[Numbers], Numbers], int]:
+    """Return the shuffled order of an epoch's windows and where its first window starts."""
     rng = np.random.default_rng([seed, epoch])
     room = length - 1 - per_epoch * block_size
-    return rng.permutation(per_epoch), int(rng.integers(0, room + 1))
+    if per_epoch > LARGEST_TABLE:
+        keys = rng.integers(0, 2**64, 6, dtype=np.uint64)
+        return partial(_shuffled, count=per_epoch, keys=keys), int(rng.integers(0, room + 1))
+    return rng.permutation(per_epoch).__getitem__, int(rng.integers(0, room + 1))
+
+
+def _shuffled(numbers: Numbers, count: int, keys: npt.NDArray[np.uint64]) -> Numbers:
+    """Map ``numbers`` below ``count`` one to one onto others below it, without a table.
+
+    A Feistel network permutes the next power of 4; what is not below ``count`` goes through it
+    again (Black & Rogaway 2002). As many ``keys`` as rounds.
+    """
+    half = np.uint64((count.bit_length() + 1) // 2)
+    low = np.uint64((1 << int(half)) - 1)
+    found, again = numbers.astype(np.uint64), np.ones(len(numbers), dtype=np.bool_)
+    while again.any():
+        left, right = found[again] >> half, found[again] & low
+        for key in keys:
+            mixed = (right ^ key) * np.uint64(0x9E3779B97F4A7C15)
+            left, right = right, left ^ ((mixed >> np.uint64(32)) & low)
+        found[again] = left << half | right
+        again = found >= count
+    return found.astype(np.int64)
 
 
 def evaluation_starts(

@@ -19,6 +19,7 @@ from nanogpt_cli.config import TrainConfig
 from nanogpt_cli.device import autocast, compiles, find_device, find_dtype, try_compile
 from nanogpt_cli.errors import DataError, DivergedError, MachineError, is_out_of_memory
 from nanogpt_cli.model.factory import make_model
+from nanogpt_cli.runs import STATE
 from nanogpt_cli.training.activations import checkpoint_activations
 from nanogpt_cli.training.batches import Batches, smaller_micro_batches
 from nanogpt_cli.training.clock import Clock
@@ -293,15 +294,15 @@ def _restore(
     per_step = run.config.batch_size * run.config.gradient_accumulation_steps
     state.step = run.start.step
     state.tokens = state.step * per_step * run.model_config.block_size
-    if run.start.model or not run.loaded:
-        problem = state.load_state_dict(saved)
-        parallel.adopt(state.optimizers)
-    else:
+    if run.loaded and run.loaded[0].name == STATE:
         from nanogpt_cli.training.parallel.checkpoint import load_state
 
         problem = None
         state.load_counters(saved)
         load_state(run.loaded[0].parent, state)
+    else:
+        problem = state.load_state_dict(saved)
+        parallel.adopt(state.optimizers)
     if problem is not None:
         notes.append(f"the optimizer starts anew: {problem}")
     before = saved.get("machine")
