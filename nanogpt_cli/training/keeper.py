@@ -87,6 +87,7 @@ class RunKeeper(Keeper):
         interval of time lasts until a save is on the disk, so that no more than that is ever lost.
         """
         steps, seconds = self._interval
+        lagging = self.saver is not None and self.saver.is_writing(LAST)
         self._tell()
         if state.saved_at is None:
             return self._saves_first
@@ -96,12 +97,11 @@ class RunKeeper(Keeper):
             return state.step % steps == 0
         if self.parallel.size > 1:  # the time of the state is the same in all of them
             return state.seconds - self._saved_when > seconds
-        return self._time_to_save(seconds)
+        return self._time_to_save(seconds, lagging)
 
-    def _time_to_save(self, seconds: float) -> bool:
+    def _time_to_save(self, seconds: float, lagging: bool) -> bool:
         """Whether so many seconds will have passed when a save that begins now is on the disk."""
         assert self.saver is not None
-        lagging = self.saver.is_writing(LAST)
         now = time.perf_counter()
         if lagging and now - self._safe_when > seconds:
             self.saver.wait(LAST)

@@ -1,5 +1,6 @@
 """Saving what several processes hold together: as a folder to which each writes its part."""
 
+from pathlib import Path
 from typing import Any
 
 from nanogpt_cli.runs import BEST
@@ -27,8 +28,9 @@ class ShardedKeeper(RunKeeper):
         """Have each process write its part. All call it."""
         if self.saver:
             self.saver.wait(BEST)  # which moves an older run out of the way
+        folder = Path(self.parallel.agreed(str(self.folder.find()) if self.folder else ""))
         training = state.state_dict() | {"machine": self.machine, "optimizers": []}
-        self.sharded.save(self.run.out_dir, state, self.checkpoint(state, {}, training=training))
+        self.sharded.save(folder, state, self.checkpoint(state, {}, training=training))
 
     def wait(self) -> None:
         """Wait until all is on the disk."""

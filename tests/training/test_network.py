@@ -18,10 +18,14 @@ IMPATIENT = """
 import sys
 from datetime import timedelta
 from nanogpt_cli import cli
-from nanogpt_cli.training.parallel import group
+from nanogpt_cli.training.parallel import group, replicated
 group.MEETING, group.STEP = timedelta(seconds=20), timedelta(seconds=5)
+replicated.PATIENCE = timedelta(seconds=5)
 sys.exit(cli.run(sys.argv[1:]))
 """
+
+
+STARTED = []
 
 
 def ip(*args):
@@ -53,6 +57,9 @@ def network():
             ip("-n", host, "link", "set", f"{host}-v", "up")
         yield
     finally:
+        while STARTED:
+            with STARTED.pop() as process:
+                process.kill()
         for host in HOSTS:
             ip("netns", "del", host)
 
@@ -65,10 +72,13 @@ def start(rank, *flags):
                 "GLOO_SOCKET_IFNAME": f"{host}-v", "OMP_NUM_THREADS": "1"}  # fmt: skip
     command = [sys.executable, "-P", "-c", IMPATIENT, "train", *TINY, "--sample-tokens=0",
                "--log-interval=1", "--out-dir=out/a", *flags]  # fmt: skip
-    return subprocess.Popen(
-        ["ip", "netns", "exec", host, *command],
-        env={**os.environ, **launcher}, stderr=subprocess.PIPE, text=True,
+    STARTED.append(
+        subprocess.Popen(
+            ["ip", "netns", "exec", host, *command],
+            env={**os.environ, **launcher}, stderr=subprocess.PIPE, text=True,
+        )
     )  # fmt: skip
+    return STARTED[-1]
 
 
 def steps():
@@ -95,16 +105,16 @@ class TestTwoHosts:
             assert time.monotonic() < deadline
             time.sleep(0.5)
         cut("nanogpt-b")
-        said = [process.communicate(timeout=120)[1] for process in started]
-        assert [process.returncode for process in started] == [5, 5], said
-        assert "process 0 of 2 has waited 5 seconds for the others in vain" in said[0]
+        said = [process.communicate(timeout=240)[1] for process in started]
+        assert [process.returncode for process in started] == [5, 5], "\n".join(said)
+        assert "process 0 of 2 has waited 5s for the others in vain" in said[0]
         assert "GLOO_SOCKET_IFNAME" in said[0]
         assert not any("Traceback" in text for text in said)
 
     def test_a_host_that_is_not_there_is_told_with_the_fix(self):
         cut("nanogpt-a")
         process = start(1)
-        _, said = process.communicate(timeout=120)
+        _, said = process.communicate(timeout=240)
         assert process.returncode == 5
         assert f"the processes cannot meet at {HOSTS['nanogpt-a']}:{PORT}" in said
         assert "every node reaches that address" in said

@@ -87,6 +87,20 @@ def test_activations_that_are_computed_again_change_nothing(many, strategy):
     alike(again, one)
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("strategy", ["ddp", "fsdp"])
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_a_head_that_is_tied_stays_tied(many, strategy, optimizer):
+    prepare_replies()
+    settings = {"arch": "gpt2", "bias": True, "optimizer": optimizer, "n_layer": 2}
+    (one,) = many.run(1, trained, "out/one", **settings)
+    alike(many.run(2, trained, "out/two", strategy=strategy, **settings), one)
+    found, same = (load_checkpoint(Path(f"out/{name}/ckpt.pt")) for name in ("two", "one"))
+    assert found.model.keys() == same.model.keys()
+    (rest, _) = many.run(2, trained, "out/two", resume=True, max_iters=5)
+    assert [step for step, *_ in rest["steps"]] == [5]
+
+
 def windows_of(size, batch_size=4, accumulation=3, step=5):
     """Give the first tokens of the windows of a step, as each of ``size`` processes sees them."""
     tokens = np.arange(4096, dtype=np.uint16)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nanogpt_cli.training.state import TrainState
 
 
-PATIENCE = timedelta(hours=12)
+PATIENCE = timedelta(minutes=30)
 """How long processes wait while one of them writes a checkpoint or measures."""
 
 
@@ -49,7 +49,7 @@ class Many(Parallel):
         return box[0]
 
     def wait_for_all(self) -> None:
-        """Meet in a group that has hours of patience."""
+        """Meet in the group that has more patience than a step."""
         dist.all_reduce(torch.zeros(1), group=self.patient)
 
     def _complete(

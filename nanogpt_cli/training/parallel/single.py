@@ -83,7 +83,7 @@ class Parallel:
         return range(self.rank * total // self.size, (self.rank + 1) * total // self.size)
 
     def wait_for_all(self) -> None:
-        """Wait until every process is here, however long one of them writes or measures."""
+        """Wait until every process is here, while one of them writes or measures."""
 
     def held(self, tensors: list[Tensor]) -> list[Tensor]:
         """Return what this process holds of each tensor, leaving out nothing at all."""
