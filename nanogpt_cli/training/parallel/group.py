@@ -1,6 +1,7 @@
 """Where the processes meet, and what is said when one of them is lost."""
 
 import importlib
+import itertools
 import os
 import socket
 from collections.abc import Iterator
@@ -27,6 +28,10 @@ MEETING = timedelta(minutes=5)
 """How long the processes wait for each other to start."""
 STEP = timedelta(minutes=10)
 """How long they wait within a step, before the network is taken to be down."""
+
+
+_JOINED = itertools.count()
+"""How often this process has met the others before; the same number in all of them."""
 
 
 @contextmanager
@@ -98,6 +103,8 @@ def _make_group(backend: str) -> None:
     try:
         store, rank, size = next(rendezvous("env://", timeout=MEETING))
         store.set_timeout(MEETING)
+        # the launcher keeps its store, with the addresses of processes that have ended
+        store = dist.PrefixStore(f"{launched().restarts}.{next(_JOINED)}", store)
         dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=STEP)
     except (RuntimeError, ValueError) as error:
         reason = shortened((str(error).strip() or type(error).__name__).splitlines()[0], 200)
