@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import torch
 import torch.distributed as dist
+from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
 from nanogpt_cli.config import Backend, Strategy
@@ -104,7 +105,7 @@ def _make_group(backend: str) -> None:
         store, rank, size = next(rendezvous("env://", timeout=MEETING))
         store.set_timeout(MEETING)
         # the launcher keeps its store, with the addresses of processes that have ended
-        store = dist.PrefixStore(f"{launched().restarts}.{next(_JOINED)}", store)
+        store = PrefixStore(f"{launched().restarts}.{next(_JOINED)}", store)
         dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=STEP)
     except (RuntimeError, ValueError) as error:
         reason = shortened((str(error).strip() or type(error).__name__).splitlines()[0], 200)
