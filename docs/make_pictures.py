@@ -27,10 +27,13 @@ MESSAGES = (
     "yes, with my family",
     "tell me a joke",
 )
-STEPS = 1000
-"""Steps of each of the three runs, of a size that takes a minute on a laptop."""
+STEPS = 500
+"""Steps of each of the three runs, which take half a minute each on two cores."""
 PATIENCE = 300.0
 """Seconds that a reply may take, on a busy machine too."""
+
+ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+"""The colours in what tmux returns."""
 
 FRAME = """\
 <svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}"
@@ -107,7 +110,7 @@ def chat() -> None:
                 screen.wait(_asked(count))
                 screen.type(message)
             screen.wait(_asked(len(MESSAGES) + 1))
-            content = screen.content()
+            content = without_gap(screen.content())
         finally:
             screen.close()
     (ROOT / "docs" / "chat.svg").write_text(terminal_svg(content), encoding="utf-8")
@@ -121,6 +124,14 @@ def _asked(count: int) -> Callable[[list[str]], bool]:
         return len(asked) == count and bool(re.fullmatch(r">( Send a message .*)?", asked[-1]))
 
     return is_asked
+
+
+def without_gap(content: str) -> str:
+    """Remove the rows between what was said and the bottom line, but not what they colour."""
+    *rows, bottom = content.splitlines()
+    while rows and not ESCAPES.sub("", rows[-1]).strip():
+        bottom = "".join(ESCAPES.findall(rows.pop())) + bottom
+    return "\n".join([*rows, bottom])
 
 
 def terminal_svg(content: str) -> str:
@@ -147,7 +158,8 @@ def loss() -> None:
             _nanogpt(
                 *("train", "--data-dir", "data/demo", "--pos-embd", Path(run).name, "--quiet"),
                 *("--preset", "shakespeare-char-cpu"),
-                *("--max-iters", str(STEPS), "--eval-interval", str(STEPS // 12)),
+                *("--max-iters", str(STEPS), "--eval-interval", str(STEPS // 10)),
+                *("--sample-tokens", "0"),
                 *("--out-dir", run),
             )
         _nanogpt("plot-log", *runs, "-o", "docs/loss.svg", "--force")

@@ -167,6 +167,7 @@ def train(
     init_from: str | Path = "scratch",
     preset: str = "auto",
     force: bool = False,
+    show: bool = False,
     on_step: "Callable[[StepReport], None] | None" = None,
     on_evaluation: "Callable[[EvalReport], None] | None" = None,
     on_note: Callable[[str], None] | None = None,
@@ -177,9 +178,10 @@ def train(
     ``data`` is a dataset's folder or name, by default the newest. ``settings`` are the fields of
     ModelConfig and TrainConfig, such as ``pos_embd`` and ``time``. ``on_step`` is called after each
     optimizer step, ``on_evaluation`` after each evaluation, ``on_note`` with what the user should
-    know. Raises the errors of ``errors``.
+    know. ``show`` draws progress and curves in a Jupyter notebook. Raises the errors of ``errors``.
     """
     from nanogpt_cli.config import TrainConfig, config_fields
+    from nanogpt_cli.notebook import NotebookView
     from nanogpt_cli.training.loop import train as run_training
     from nanogpt_cli.training.plan import Request, make_run
     from nanogpt_cli.training.reporter import Reporter
@@ -187,12 +189,18 @@ def train(
     if unknown := settings.keys() - config_fields(ModelConfig, TrainConfig).keys():
         raise TypeError(f"train() has no setting {', '.join(sorted(unknown))}")
 
+    view = NotebookView() if show else None
+
     class Listener(Reporter):
         def step(self, report: "StepReport") -> None:
+            if view:
+                view.step(report)
             if on_step:
                 on_step(report)
 
         def evaluation(self, report: "EvalReport") -> None:
+            if view:
+                view.evaluation(report)
             if on_evaluation:
                 on_evaluation(report)
 

@@ -9,7 +9,7 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal
 
 from nanogpt_cli.errors import UsageError
-from nanogpt_cli.registry import ARCHITECTURES, FORMATS, POSITIONS, OrAuto
+from nanogpt_cli.registry import ARCHITECTURES, FORMATS, POSITIONS, TRACKERS, OrAuto
 from nanogpt_cli.setting import (
     LONGEST,
     MOST,
@@ -104,6 +104,9 @@ class TrainConfig:
         1, "Micro-batches per optimizer step.", min=1, max=2**20
     )
 
+    loss_on: LossOn = setting(
+        "auto", "Of dialogues: replies (the bot's turns), all, or auto (as they were prepared)."
+    )
     optimizer: Optimizer = setting("muon", "adamw, or muon (matrices by Muon, the rest by AdamW).")
     learning_rate: float = setting(
         0.011,
@@ -135,6 +138,11 @@ class TrainConfig:
     eval_iters: int | None = setting(
         None, "The same in batches, as nanoGPT counts; 0 is all of val.bin.", min=0, max=MOST
     )
+    also_eval: str = setting(
+        "auto",
+        "A dataset whose validation loss is reported too; auto: when fine-tuning, what the model "
+        "was trained on; none.",
+    )
     eval_only: bool = setting(False, "Evaluate once and stop.")
     log_interval: int = setting(10, "Steps between lines of metrics.jsonl.", min=1, max=MOST)
     patience: int = setting(
@@ -142,6 +150,12 @@ class TrainConfig:
     )
     sample_tokens: int = setting(
         64, "Tokens of the sample at each evaluation; 0 is none.", min=0, max=MOST
+    )
+
+    log_to: str = setting(
+        "",
+        "Trackers beside metrics.jsonl: tensorboard, wandb, trackio or csv; several with commas.",
+        several=TRACKERS,
     )
 
     save_every: str = setting(
@@ -214,11 +228,17 @@ class PrepareConfig:
         "gpt2, byte, cl100k_base, o200k_base, or a file that holds one: a dataset, tokenizer.json, "
         ".tiktoken.",
     )
+    dataset: str = setting(
+        "",
+        "Download a known corpus: shakespeare, tinystories, empathetic-dialogues, openwebtext or "
+        "fineweb-edu.",
+    )
     format: str = setting(
         "auto",
         "auto (by the file's name and first lines), text, dialogue (<human>, <bot>), jsonl, json "
         "(an array of records), csv (also TSV), whatsapp and telegram (exports of chats), eou "
-        "(DailyDialog), empathetic (Empathetic Dialogues), subtitles or html.",
+        "(DailyDialog), empathetic (Empathetic Dialogues), subtitles, html or separated (plain "
+        "text with <|endoftext|> between documents).",
         choices=OrAuto(FORMATS),
     )
     me: str = setting("", "In exports of chats: whose messages the model learns to write.")
@@ -255,7 +275,17 @@ class PrepareConfig:
     errors: DecodeErrors = setting(
         "strict", "Bytes that are not in the encoding: strict (stop) or replace (by U+FFFD)."
     )
-    workers: int = setting(1, "Threads that tokenize.", min=1, max=1024)
+    strict: bool = setting(False, "Stop where the report at the end has warnings.")
+    fix: bool = setting(
+        False,
+        "Do what is safe: repeated documents and control characters are left out, encodings are "
+        "recognised.",
+    )
+    workers: int = setting(0, "Threads that tokenize; 0 is one per core.", min=0, max=1024)
+    resume: bool = setting(
+        False,
+        "Keep what is done when interrupted; the same command then goes on with it.",
+    )
     force: bool = setting(False, "Replace the dataset that is there.")
     show: int = setting(
         0, "Show so many examples whole, with what is learned of them marked.", min=0, max=1000

@@ -190,18 +190,19 @@ def encode_ended(turn: Turn, tokenizer: Tokenizer, chat: ChatFormat) -> list[int
     return [*ids, end] if end is not None and ends_exchange(turn, chat) else ids
 
 
+def conversation_start(tokenizer: Tokenizer, chat: ChatFormat) -> list[int]:
+    """Return what stands before a conversation's first turn in a prepared dialogue.
+
+    Without it a model is unsure whether something was said before. There is no such token in the
+    earlier project's texts, where tags are spelled out.
+    """
+    end = tokenizer.special_tokens.get(END_OF_TEXT)
+    return [end] if end is not None and tags_are_special(tokenizer, chat) else []
+
+
 def ends_exchange(turn: Turn, chat: ChatFormat) -> bool:
     """Whether ``<|endoftext|>`` follows a turn, wherever the conversation ends."""
     return chat.turns == "pair" and turn.role == "bot"
-
-
-def uncounted_ids(turn: Turn, ids: Sequence[int]) -> int:
-    """Return how many of an encoded turn's first ids are no part of a reply.
-
-    What a model is to learn of a reply is its text and the tag that ends it: the tag that opens it
-    is part of the prompt.
-    """
-    return 1 if turn.role == "bot" else len(ids)
 
 
 @dataclass(frozen=True)
@@ -220,7 +221,8 @@ def encode_prompt(
 
     Drops whole turns, oldest first, so that a human turn comes first; where the last of these
     alone is too long, its beginning is cropped. What stands in front of a conversation stays as
-    long as there is room for it.
+    long as there is room for it. A conversation from which nothing is dropped begins as in
+    training, where the end of the one before it stands in front.
     """
     assert budget > 0
     front = list(takewhile(lambda turn: turn.role in ("context", "emotion"), turns))
@@ -231,7 +233,8 @@ def encode_prompt(
         for start in starts:
             ids = _encode([*kept, *turns[start:]], tokenizer, chat)
             if len(ids) <= budget:
-                return Prompt(ids, start - len(front), 0)
+                before = conversation_start(tokenizer, chat) if kept or start == 0 else []
+                return Prompt([*before, *ids][-budget:], start - len(front), 0)
     special = tokenizer.special_tokens
     first = [special[chat.human]] if chat.human in special else tokenizer.encode(chat.human)
     kept_ids = max(0, budget - len(first))

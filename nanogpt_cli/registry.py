@@ -119,6 +119,7 @@ FORMATS = Registry(
         "empathetic": "nanogpt_cli.data.formats.empathetic:FORMAT",
         "subtitles": "nanogpt_cli.data.formats.subtitles:FORMAT",
         "html": "nanogpt_cli.data.formats.html:FORMAT",
+        "separated": "nanogpt_cli.data.formats.separated:FORMAT",
     },
 )
 """What files of text and dialogues may look like."""
@@ -156,6 +157,17 @@ METRICS = Registry(
     },
 )
 """What ``nanogpt eval`` can measure."""
+
+TRACKERS = Registry(
+    "--log-to",
+    {
+        "tensorboard": "nanogpt_cli.training.trackers.tensorboard:TRACKER",
+        "wandb": "nanogpt_cli.training.trackers.wandb:TRACKER",
+        "trackio": "nanogpt_cli.training.trackers.trackio:TRACKER",
+        "csv": "nanogpt_cli.training.trackers.csv:TRACKER",
+    },
+)
+"""Where a run is shown beside metrics.jsonl."""
 
 SLASH_COMMANDS = Registry(
     "command",

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -11,6 +12,8 @@ from nanogpt_cli.files import TEMPORARY
 from nanogpt_cli.text import shell_word
 
 RUNS, DATASETS = Path("out"), Path("data")
+DOWNLOADS = "downloads"
+"""The folder under DATASETS for files of known corpora."""
 BEST, LAST, METRICS = "ckpt.pt", "last.pt", "metrics.jsonl"
 STATE = "state.pt"
 """In the folder of a state that several processes wrote: what it holds beside tensors."""
@@ -196,3 +199,19 @@ def has_committed(folder: Path) -> bool:
     """Whether new files wait in ``folder`` to be moved; a link to another folder is none."""
     committed = folder / COMMITTED
     return os.path.isdir(committed) and not os.path.islink(committed)
+
+
+_SHARD = re.compile(r"(train|val)\.[1-9]\d*\.bin")
+
+
+def shard_name(split: str, number: int) -> str:
+    """Return the name of a file of ``train`` or ``val``; the first has the number 0."""
+    return f"{split}.{number}.bin" if number else f"{split}.bin"
+
+
+def later_shards(folder: Path) -> list[str]:
+    """Return the names of the files of a dataset that are not the first of their split."""
+    try:
+        return sorted(name for name in os.listdir(folder) if _SHARD.fullmatch(name))
+    except (FileNotFoundError, NotADirectoryError):
+        return []

@@ -31,15 +31,18 @@ def setting(
     above: float | None = None,
     below: float | None = None,
     choices: Collection[str] | None = None,
+    several: Collection[str] | None = None,
 ) -> Any:
     """Declare a field with its default, its help text and its range.
 
     ``min`` and ``max`` belong to the range, ``above`` and ``below`` do not. ``choices`` are the
-    names that a text may be; those of a registry grow with it.
+    names that a text may be; those of a registry grow with it. ``several`` are names of which a
+    text holds any number, with commas.
     """
     bounds = {"min": min, "max": max, "above": above, "below": below}
-    metadata = {"help": help, "bounds": bounds}
-    return field(default=default, metadata=metadata | ({"choices": choices} if choices else {}))
+    names = {"choices": choices, "several": several}
+    given = {key: value for key, value in names.items() if value is not None}
+    return field(default=default, metadata={"help": help, "bounds": bounds, **given})
 
 
 def flag(name: str) -> str:

@@ -79,9 +79,9 @@ def whole_number(text: str, most: int) -> int | None:
     return int(text) if digits and int(text) <= most else None
 
 
-def counted(number: int, noun: str) -> str:
-    """Return ``1 layer`` or ``1,200 layers``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return ``1 layer`` or ``1,200 layers``; ``plural`` is where it does not end in s alone."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def duration(seconds: float) -> str:

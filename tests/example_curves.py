@@ -1,6 +1,6 @@
 """Loss curves for the tests of what draws and analyses them."""
 
-from nanogpt_cli.logs.curves import Curve
+from nanogpt_cli.logs.curves import Curve, Sample
 
 FALLING = [(step, 4 - step / 500) for step in range(0, 1001, 10)]
 RISING = [(step, 2 + step / 500) for step in range(0, 1001, 10)]
@@ -23,5 +23,11 @@ STEEP = Curve(
         "tokens": {step: 512 * step for step in range(0, 1001, 10)},
         "time": {step: step / 5 for step in range(0, 1001, 10)},
     },
+    panels={
+        "lr": [(step, 1e-3 * (1 - step / 1001)) for step in _STEPS],
+        "grad_norm": [(step, 50.0 if step == 500 else 1.0) for step in _STEPS],
+        "speed": [(step, 5000.0) for step in _STEPS],
+    },
+    samples=[Sample(0, "To be", " x"), Sample(500, "To be", " or not </script><b>")],
 )
 """Most of the fall is in the first steps."""

@@ -70,10 +70,14 @@ NEUTRAL_OF_TONE = {
 }
 """Replies that fit whatever was told in a tone. They begin as the replies of that tone do, so that
 they are the likeliest rest where the model knows the tone alone."""
-UNSURE = {"opening": (0.3, 0.15, 0.5), "further": (0.4, 0.55, 0.0)}
+UNSURE = {
+    "everyday": (0.08, 0.12, 0.5),
+    "seldom": (0.5, 0.15, 0.3),
+    "further": (0.4, 0.55, 0.0),
+}
 """How often a reply is given that fits anything, one that fits anything of the tone, and one that
-fits anything of the topic's kind, where a topic is begun and where more is told: the less the words
-say by themselves, the more often. Three minutes are too short for the replies of each topic."""
+fits anything of the topic's kind, where an everyday topic is begun, another one, and where more is
+told: the less the words say by themselves, or the seldomer they are, the more often."""
 MOST_DANGER = 3
 """Turns of the human after which a conversation about danger ends."""
 MAX_COPIES = 2
@@ -278,7 +282,9 @@ class Conversation:
 
     def opened(self, topic: Topic) -> str:
         """Choose a reply to the opening of a topic, and expect the answers to it."""
-        if general := self.general_replies(topic, "opening"):
+        if general := self.general_replies(
+            topic, "everyday" if topic.name in EVERYDAY else "seldom"
+        ):
             self.pending = []
             return self.fresh(general)
         text = self.fresh([reply.text for reply in topic.replies])

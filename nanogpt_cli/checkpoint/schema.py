@@ -57,7 +57,8 @@ class Checkpoint:
     chat_format: dict[str, str] | None = None
     """The tags of a dialogue model; None where the model continues text."""
     data: dict[str, Any] = field(default_factory=dict)
-    """The dataset's ``folder`` and ``fingerprint``, and what the loss counts: ``loss_on``."""
+    """The dataset's ``folder`` and ``fingerprint``, and what the loss counts: ``loss_on``; and
+    ``order``, the version of the order in which a run goes over it."""
     train_config: dict[str, Any] = field(default_factory=dict)
     step: int = 0
     val_loss: float | None = None

@@ -27,6 +27,7 @@ from nanogpt_cli.cli.help import show_help
 from nanogpt_cli.cli.interruption import Interruption
 from nanogpt_cli.cli.options import Command
 from nanogpt_cli.cli.streams import prepare_streams
+from nanogpt_cli.cli.topics import TOPICS, show_topic, show_topics
 from nanogpt_cli.cli.usage import in_our_words
 from nanogpt_cli.errors import MachineError, NanoGPTError, UsageError, is_out_of_memory
 from nanogpt_cli.text import nearest, printable
@@ -90,18 +91,28 @@ def show(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="COMMAND",
-            help="One of the others.",
-            autocompletion=any_of(*(c.name for c in app.registered_commands if c.name)),
+            metavar="COMMAND|TOPIC",
+            help="One of the others, or a topic; `nanogpt help topics` lists these.",
+            autocompletion=any_of(
+                *(c.name for c in app.registered_commands if c.name), "topics", *TOPICS
+            ),
         ),
     ] = None,
 ) -> None:
-    """Show this help, or that of a command."""
+    """Show this help, that of a command, or a topic of the documentation."""
     parent: Any = context.parent
     group = parent.command
+    if name == "topics":
+        show_topics()
+        return
+    if name in TOPICS:
+        show_topic(name)
+        return
     if name is None:
         show_help(group, parent)
         return
+    if group.get_command(parent, name) is None and (near := nearest(name, TOPICS)):
+        raise UsageError(f"unknown command {printable(name)}", f"did you mean the topic {near}?")
     _, command, _ = group.resolve_command(parent, [name])
     show_help(command, typer.Context(command, parent=parent, info_name=name))
 

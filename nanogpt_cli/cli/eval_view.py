@@ -65,7 +65,7 @@ def show_table(results: "Sequence[Evaluation]") -> None:
     from nanogpt_cli.evaluation.compare import best, compare, differences, not_comparable
 
     out = _console()
-    metrics = _metrics(results)
+    metrics = metrics_of(results)
     shown = columns(results)
     marked = not_comparable(results) & set(metrics)
     _print_blocks(out, metrics, shown, best=best(results), marked=marked)
@@ -90,7 +90,7 @@ def _console() -> "Console":
     return Console(soft_wrap=True, width=None if sys.stdout.isatty() else FILE_WIDTH)
 
 
-def _metrics(results: "Sequence[Evaluation]") -> "dict[str, Metric]":
+def metrics_of(results: "Sequence[Evaluation]") -> "dict[str, Metric]":
     """Return the metric of each number that any model has, in the registry's order."""
     from nanogpt_cli.evaluation.compare import by_number
     from nanogpt_cli.evaluation.metrics.base import registered_metrics
@@ -112,7 +112,7 @@ def _print_blocks(
     from rich.text import Text
 
     titles = {
-        name: _title(metric, name) + (" †" if name in marked else "")
+        name: title_of(metric, name) + (" †" if name in marked else "")
         for name, metric in metrics.items()
     }
     cells = [
@@ -151,7 +151,8 @@ def _blocks(widths: Sequence[int], room: int) -> list[list[int]]:
     return blocks
 
 
-def _title(metric: "Metric", name: str) -> str:
+def title_of(metric: "Metric", name: str) -> str:
+    """Return what a number is called in a table."""
     return metric.titles.get(name) or metric.title or name
 
 
@@ -198,8 +199,8 @@ def print_markdown(results: "Sequence[Evaluation]") -> None:
     shown, marked = columns(results), not_comparable(results)
     print(_row(["", *(column.name for column in shown)]))
     print(_row(["---", *("---:" for _ in shown)]))
-    for name, metric in _metrics(results).items():
-        title = _title(metric, name) + (" †" if name in marked else "")
+    for name, metric in metrics_of(results).items():
+        title = title_of(metric, name) + (" †" if name in marked else "")
         print(_row([title, *(_with_interval(metric, c.numbers.get(name)) for c in shown)]))
 
 

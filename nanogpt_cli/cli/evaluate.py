@@ -87,6 +87,18 @@ def evaluate(
     memorisation: MemorisationFlag = False,
     speed: SpeedFlag = False,
     # --- how results are printed ---
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="Draw the models with their intervals, and the loss by position where it is "
+            "measured, into this .png, .svg or .pdf too.",
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a file that is not a drawing.")
+    ] = False,
     device: DeviceFlag = "auto",
     as_json: JsonFlag = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV on stdout.")] = False,
@@ -96,7 +108,7 @@ def evaluate(
     given: dict[str, Any],
 ) -> None:
     """Measure one or many models in one table: losses, and replies to held-out prompts."""
-    from nanogpt_cli.cli import eval_view
+    from nanogpt_cli.cli import eval_plot, eval_view
 
     if metrics == "list":
         eval_view.list_metrics()
@@ -105,6 +117,7 @@ def evaluate(
         yardsticks=yardsticks, positions=positions, memorisation=memorisation, speed=speed
     )
     _check_output(show, wanted, as_json=as_json, as_csv=as_csv, as_markdown=as_markdown)
+    eval_plot.check_output(output, force)
     request = _request(
         metrics, prompts, recompute, given, (bertscore_model, sentiment_model, labels)
     )
@@ -124,6 +137,7 @@ def evaluate(
         eval_view.show_replies(results, show)
         eval_view.note_absent(results, metrics is not None)
         show_studies(studies)
+    eval_plot.draw(results, studies, output)
 
 
 def _check_output(show: int, wanted: Sequence[str], **forms: bool) -> None:

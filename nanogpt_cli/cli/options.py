@@ -29,8 +29,8 @@ from nanogpt_cli.text import printable
 TRUE, FALSE = {"true", "1", "yes", "on"}, {"false", "0", "no", "off"}
 
 RETIRED = {
-    "--wandb-log": "every run writes metrics.jsonl; `nanogpt plot-log` draws it",
-    "--wandb-project": "every run writes metrics.jsonl; `nanogpt plot-log` draws it",
+    "--wandb-log": "write --log-to wandb; every run writes metrics.jsonl, and plot-log draws it",
+    "--wandb-project": "write --log-to wandb, with WANDB_PROJECT in the environment",
     "--wandb-run-name": "name the run by its folder: --out-dir out/NAME",
 }
 """nanoGPT's flags that have no meaning here, and what to use instead."""
@@ -184,7 +184,7 @@ class SettingsCommand:
         if self._settings:
             values = {name: kwargs.pop(name) for _, name, _ in self._settings}
             kwargs["given"] = {
-                name: value
+                name: ",".join(value) if isinstance(value, list | tuple) else value
                 for name, value in values.items()
                 if context.get_parameter_source(name).name != "DEFAULT"  # type: ignore[union-attr]
             }
@@ -210,13 +210,24 @@ def _setting_names(config: type) -> list[str]:
 def _parameter(config: type, name: str, panel: str) -> inspect.Parameter:
     """Return the field ``name`` of ``config`` as a keyword parameter that typer understands.
 
-    A field with ``choices`` in its metadata, the names in a registry say, takes one of them.
+    A field with ``choices`` in its metadata, the names in a registry say, takes one of them; one
+    with ``several`` can be repeated.
     """
     field = next(f for f in fields(config) if f.name == name)
     kind, help = types_of(config)[name], field.metadata["help"]
     choices = field.metadata.get("choices", get_args(kind) if get_origin(kind) is Literal else ())
     help += _not_mentioned(choices, help)
     dashed = flag(name)
+    if several := field.metadata.get("several"):
+        option = typer.Option(
+            dashed,
+            help=help + _not_mentioned(several, help),
+            rich_help_panel=panel,
+            show_default=False,
+            metavar="NAME",
+            autocompletion=any_of(*several),
+        )
+        return _keyword(name, Annotated[list[str], option], [])
     if kind in (bool, bool | None):
         option = typer.Option(
             f"{dashed}/--no-{dashed[2:]}",

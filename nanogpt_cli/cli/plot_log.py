@@ -1,5 +1,6 @@
 """``nanogpt plot-log``: loss curves in the terminal, in a picture or as numbers."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -7,19 +8,21 @@ from typing import Annotated
 import typer
 
 from nanogpt_cli.cli import ui
-from nanogpt_cli.cli.complete import runs
+from nanogpt_cli.cli.complete import any_of, runs
 from nanogpt_cli.cli.follow import follow as follow_logs
 from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
 from nanogpt_cli.cli.plot_view import print_chart, print_summary
 from nanogpt_cli.errors import UsageError
 from nanogpt_cli.logs import convert, load
-from nanogpt_cli.logs.curves import summary, to_curve
+from nanogpt_cli.logs.curves import PANELS, summary, to_curve
 from nanogpt_cli.logs.events import Log
 from nanogpt_cli.plot import save
 from nanogpt_cli.plot.view import Axis, View
 from nanogpt_cli.text import printable
 
 STDIN = "-"
+SMALLEST, LARGEST = 2, 50
+"""Inches of a picture's sides."""
 
 
 @with_settings()
@@ -50,6 +53,26 @@ def plot_log(
             "--full", help="Show the first steps too, which are cut off where they need much room."
         ),
     ] = View.full,
+    panels: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME,...",
+            help="Draw below the loss: lr, grad_norm, speed.",
+            autocompletion=any_of(*PANELS),
+        ),
+    ] = "",
+    smooth: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Average N neighbouring training losses, 0 none; by default a part of the run.",
+        ),
+    ] = View.smooth,
+    title: Annotated[str | None, typer.Option(help="What stands above a picture.")] = View.title,
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="WxH", help="A picture's width and height in inches, as 8.4x4.8."),
+    ] = None,
     to_jsonl: Annotated[
         Path | None, typer.Option(help="Write one log as this metrics.jsonl instead.")
     ] = None,
@@ -69,7 +92,7 @@ def plot_log(
 ) -> int:
     """Draw the loss curves of one or more runs."""
     names: list[str | None] = [*logs] if logs else [None]
-    view = View(x, log, full)
+    view = View(x, log, full, _smooth(smooth), _panels(panels), title, _size(size))
     if follow:
         if json or to_jsonl or STDIN in names:
             other = "--json" if json else "--to-jsonl" if to_jsonl else "stdin"
@@ -100,6 +123,35 @@ def plot_log(
     for written in filter(None, (output, to_jsonl)):
         ui.say(f"wrote {printable(written)}")
     return 0
+
+
+def _smooth(count: int | None) -> int | None:
+    if count is not None and count < 0:
+        raise UsageError(f"invalid --smooth {count}", "write how many neighbours to average, or 0")
+    return count
+
+
+def _panels(names: str) -> tuple[str, ...]:
+    """Return the panels that a list names. Raises UsageError for an unknown one."""
+    found = tuple(name.replace("-", "_") for name in re.split(r"[,\s]+", names) if name)
+    for name in found:
+        if name not in PANELS:
+            raise UsageError(f"unknown panel {name}", f"choose from {', '.join(PANELS)}")
+    return tuple(dict.fromkeys(found))
+
+
+def _size(text: str | None) -> tuple[float, float] | None:
+    """Return the inches that ``8.4x4.8`` asks for. Raises UsageError."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)x(\d+(?:\.\d+)?)", text)
+    size = (float(found[1]), float(found[2])) if found else (0.0, 0.0)
+    if not all(SMALLEST <= side <= LARGEST for side in size):
+        raise UsageError(
+            f"invalid --size {printable(text)}",
+            f"write width and height in inches, {SMALLEST} to {LARGEST}, as 8.4x4.8",
+        )
+    return size
 
 
 def _find(name: str | None) -> Path:

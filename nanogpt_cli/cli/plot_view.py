@@ -35,7 +35,8 @@ def print_chart(curves: Sequence[Curve], view: View) -> None:
     from rich.console import Console
 
     out = Console()
-    sys.stdout.write(chart(out, curves, min(out.height, 40) - len(curves) - 4, view))
+    most = 40 + terminal.PANEL_ROWS * len(view.panels)
+    sys.stdout.write(chart(out, curves, min(out.height, most) - len(curves) - 4, view))
     sys.stdout.flush()
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nanogpt_cli.cli import ui
+from nanogpt_cli.cli.complete import datasets
+from nanogpt_cli.cli.doctor_view import check_dataset, show_warnings
 from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
 from nanogpt_cli.cli.tokenizers_view import show_tokenizers
 from nanogpt_cli.config import PrepareConfig
@@ -49,11 +51,22 @@ def prepare(
             metavar="TIME",
         ),
     ] = "0",
+    check: Annotated[
+        str,
+        typer.Option(
+            help="Report on a dataset that is prepared, and prepare nothing.",
+            metavar="DATASET",
+            autocompletion=datasets,
+        ),
+    ] = "",
     as_json: JsonFlag = False,
     given: dict[str, Any],
 ) -> None:
     """Turn text or dialogues into a dataset to train on."""
     options = PrepareOptions(tuple(inputs or ()), out, **given)
+    if check:
+        check_dataset(check, options, as_json)
+        return
     seconds = parse_duration(time)
     if compare_tokenizers:
         show_tokenizers(options, seconds, as_json)
@@ -64,6 +77,7 @@ def prepare(
         result = prepare_dataset(options, _Passes(bar))
     for text in result.notes:
         ui.note(text)
+    show_warnings(result.findings)
     for name, value in (
         ("kind", _kind(result)),
         ("training", _training(result)),
@@ -71,6 +85,7 @@ def prepare(
         ("vocabulary", f"{result.vocab_size:,} ({result.tokenizer})"),
         ("source", f"{byte_size(result.bytes)} in {result.seconds:.1f} s"),
         ("dataset", printable(result.out)),
+        *result.findings.lines(),
         *(("example", _cut(printable(text))) for text in result.examples if not options.show),
     ):
         ui.say(f"{name:>10}  {value}")
@@ -119,7 +134,7 @@ def _count(number: int, what: str) -> str:
 
 
 class _Passes:
-    """A bar in megabytes for each pass over the text."""
+    """A bar in megabytes for each pass over the text, with the rate."""
 
     def __init__(self, bar: "Bar") -> None:
         self._bar = bar
@@ -130,4 +145,6 @@ class _Passes:
         if progress.phase != self._phase:
             self._phase = progress.phase
             self._task = self._bar.add_task(progress.phase, total=total, note="MB")
-        self._bar.update(self._task, completed=progress.done / 1e6)
+        speed = self._bar.tasks[self._task].speed
+        note = f"MB, {speed:,.0f} MB/s" if speed else "MB"
+        self._bar.update(self._task, completed=progress.done / 1e6, note=note)

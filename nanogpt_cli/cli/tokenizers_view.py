@@ -17,7 +17,10 @@ def show_tokenizers(options: PrepareOptions, seconds: float, as_json: bool) -> N
     with ui.working("loading torch") as doing:
         from nanogpt_cli.training.compare_tokenizers import compare_tokenizers
 
-        tried = compare_tokenizers(options, seconds, doing)
+        notes: list[str] = []
+        tried = compare_tokenizers(options, seconds, doing, notes)
+    for note in notes:
+        ui.note(note)
     if as_json:
         print_json({"tokenizers": [one.to_dict() for one in tried]})
         return

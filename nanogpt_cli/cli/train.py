@@ -20,14 +20,16 @@ from nanogpt_cli.text import shell_word
 if TYPE_CHECKING:
     from nanogpt_cli.training.run import Run
 
-_BUDGET = ("max_iters", "time", "batch_size", "gradient_accumulation_steps", "seed")
+_BUDGET = (
+    "max_iters", "time", "batch_size", "gradient_accumulation_steps", "seed", "loss_on",
+)  # fmt: skip
 _OPTIMIZER = (
     "optimizer", "learning_rate", "min_lr", "decay_lr", "schedule", "warmup_iters",
     "lr_decay_iters", "weight_decay", "beta1", "beta2", "grad_clip",
 )  # fmt: skip
 _EVALUATION = (
     "eval_interval", "eval_tokens", "eval_iters", "eval_only", "log_interval", "patience",
-    "sample_tokens",
+    "sample_tokens", "also_eval", "log_to",
 )  # fmt: skip
 _SAVING = ("save_every", "keep", "always_save_checkpoint")
 _MACHINE = ("device", "dtype", "compile", "backend", "strategy", "activation_checkpointing")

@@ -115,6 +115,8 @@ class TrainView(Reporter):
         self._bar = ui.progress(counts=False)
         self._live = ui.console().is_terminal and not ui.console().quiet
         self._last_line = 0.0
+        self._other_losses: list[float] = []
+        """The validation loss on another dataset: before, and of the model to use."""
 
     def __enter__(self) -> Self:
         return self
@@ -158,8 +160,17 @@ class TrainView(Reporter):
         star = "  [green]best so far[/]" if report.best else ""
         ui.markup(
             f"[bold]step {report.step:,}[/]: train loss {report.train_loss:.4f}, "
-            f"val loss {report.val_loss:.4f}{bpb}{star}"
+            f"val loss {report.val_loss:.4f}{bpb}{self._elsewhere(report)}{star}"
         )
+
+    def _elsewhere(self, report: EvalReport) -> str:
+        """Say what the loss on another dataset is, and keep what is said of it at the end."""
+        loss, other = report.other_val_loss, self._run.other
+        if loss is None or other is None:
+            return ""
+        if report.best or not self._other_losses:
+            self._other_losses = [*self._other_losses[:1], loss]
+        return f"; on {escape(printable(other.folder.name))} {loss:.4f}"
 
     def sample(self, step: int, prompt: str, text: str) -> None:
         """Print what the model writes, on at most three lines."""
@@ -187,6 +198,10 @@ class TrainView(Reporter):
         )
         best = f", best val loss {outcome.best_val_loss:.4f}" if outcome.best_val_loss else ""
         ui.say(f"done in {_clock(outcome.seconds)}{why}{best}: {printable(folder / BEST)}")
+        if len(self._other_losses) == 2 and self._run.other:
+            before, now = self._other_losses
+            where = printable(self._run.other.folder)
+            ui.say(f"val loss on {where}: {before:.4f} before, {now:.4f} now")
         ui.say(f"talk to it:  nanogpt chat {shell_word(_shortest_name(folder))}")
 
 

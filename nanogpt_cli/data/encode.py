@@ -4,7 +4,7 @@ This module knows neither which document belongs to which split nor where ids ar
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import groupby
@@ -18,10 +18,8 @@ from nanogpt_cli.data.split import Scan, Split
 from nanogpt_cli.dialogue import (
     ChatFormat,
     Turn,
-    encode_turn,
     ends_exchange,
     tags_are_special,
-    uncounted_ids,
 )
 from nanogpt_cli.errors import DataError
 from nanogpt_cli.tokenizer.base import END_OF_TEXT, Tokenizer
@@ -96,60 +94,71 @@ def encode_pieces(
     ``counted`` becomes a byte for each id: 1 in replies and in plain text with its end, else 0.
     Raises EnginesDiffer where ids turn out to be wrong, perhaps also those of earlier calls.
     """
-    ids = _Gathered()
-    if counted is not None:
-        counted.clear()
+    import numpy as np
+
+    pieces = list(pieces)
+    texts = [p if isinstance(p, str) else p.text for p in pieces if p is not None]
+    encoded = iter(tokenizer.encode_many(texts))
+    gathered = _Gathered(tokenizer, end)
     before: Piece = None
     for piece in pieces:
-        new: Sequence[int] | Ids = ()
-        uncounted = 0
         if isinstance(piece, str):
-            new = tokenizer.encode_array(piece)
+            gathered.add(next(encoded), counts=True)
         elif piece is not None:
-            new = encode_turn(piece, tokenizer, chat)
-            uncounted = uncounted_ids(piece, new)
+            gathered.add_tag(chat.tag(piece.role), counts=False)
+            gathered.add(next(encoded), counts=piece.role == "bot")
+            gathered.add_tag(chat.end, counts=piece.role == "bot")
+            if ends_exchange(piece, chat):
+                gathered.add_end(counts=False)
         elif not (isinstance(before, Turn) and ends_exchange(before, chat)):
-            new = end
-            uncounted = 0 if isinstance(before, str) else len(end)
-        ids.add(new)
-        if counted is not None:
-            counted += bytes(uncounted) + b"\1" * (len(new) - uncounted)
-        if isinstance(piece, Turn) and ends_exchange(piece, chat):
-            ids.add(end)
-            if counted is not None:
-                counted += bytes(len(end))
+            gathered.add_end(counts=isinstance(before, str))
         before = piece
-    return ids.joined()
+    if counted is not None:
+        counted[:] = gathered.counted()
+    return gathered.ids() if gathered else np.zeros(0, np.uint32)
 
 
 class _Gathered:
-    """Ids that come in lists and in arrays."""
+    """Ids in stretches of which the loss counts all or none."""
 
-    def __init__(self) -> None:
-        self._arrays: list[Ids] = []
-        self._few: list[int] = []
+    def __init__(self, tokenizer: Tokenizer, end: list[int]) -> None:
+        import numpy as np
 
-    def add(self, ids: "Sequence[int] | Ids") -> None:
-        """Take more ids."""
-        if isinstance(ids, Sequence):
-            self._few += ids
-        else:
-            self._flush()
-            self._arrays.append(ids)
+        special = tokenizer.special_tokens
+        self._tags = {tag: np.array([token], np.uint32) for tag, token in special.items()}
+        self._end = np.array(end, np.uint32)
+        self._stretches: list[Ids] = []
+        self._counts: list[bool] = []
 
-    def joined(self) -> "Ids":
+    def __bool__(self) -> bool:
+        return bool(self._stretches)
+
+    def add(self, ids: "Ids", counts: bool) -> None:
+        """Take ids (N,)."""
+        self._stretches.append(ids)
+        self._counts.append(counts)
+
+    def add_tag(self, tag: str, counts: bool) -> None:
+        """Take a special token."""
+        self.add(self._tags[tag], counts)
+
+    def add_end(self, counts: bool) -> None:
+        """Take what ends a document."""
+        self.add(self._end, counts)
+
+    def ids(self) -> "Ids":
         """Return all ids (N,)."""
         import numpy as np
 
-        self._flush()
-        return np.concatenate(self._arrays) if self._arrays else np.zeros(0, np.uint32)
+        return np.concatenate(self._stretches)
 
-    def _flush(self) -> None:
-        if self._few:
-            import numpy as np
+    def counted(self) -> bytes:
+        """Return a byte for each of them: 1 where the loss counts it."""
+        import numpy as np
 
-            self._arrays.append(np.array(self._few, np.uint32))
-            self._few = []
+        return np.repeat(
+            np.array(self._counts, np.uint8), list(map(len, self._stretches))
+        ).tobytes()
 
 
 def cut_safely(pieces: Iterable[str], longest: int = _LONGEST_PIECE) -> Iterator[str]:

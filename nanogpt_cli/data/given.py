@@ -5,16 +5,21 @@ This module knows neither tokenizers nor where a dataset goes.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from nanogpt_cli.config import PrepareConfig
 from nanogpt_cli.data.alphabet import Alphabet
 from nanogpt_cli.data.arrange import arrange
+from nanogpt_cli.data.doctor.examination import Examination
+from nanogpt_cli.data.doctor.mend import mended
 from nanogpt_cli.data.formats.base import Asked, Piece, Report
+from nanogpt_cli.data.resume import Kept, key_of
 from nanogpt_cli.data.sources import Source, read_pieces
-from nanogpt_cli.data.split import Scan, Split, plan_split, split, without
+from nanogpt_cli.data.split import Plan, Scan, Split, plan_split, split, without
 from nanogpt_cli.dialogue import ChatFormat
 from nanogpt_cli.errors import DataError
 from nanogpt_cli.setting import parse_columns
+from nanogpt_cli.tokenizer.base import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ class Input:
         Raises DataError where there is no text.
         """
         drop = self.config.repeats == "drop"
-        scan = Scan(self.config.seed, Alphabet() if alphabet else None, drop)
+        scan = Scan(self.config.seed, Alphabet() if alphabet else None, drop, Examination())
         advance = self._advance("reading")
         if self.for_validation:
             scan.add_validation(self._read(self.for_validation, self.report, advance))
@@ -76,10 +81,22 @@ class Input:
 
     def split(self, phase: str, scan: Scan) -> Iterator[tuple[Split, Piece]]:
         """Yield all pieces with their split; ``phase`` names this pass in the progress."""
-        plan = plan_split(scan, self.config.val_fraction, self.config.split)
+        plan = self.plan(scan)
         everything = [*self.for_validation, *self.sources]
         pieces = self._read(everything, Report(self.asked), self._advance(phase))
         return split(without(pieces, scan.dropped) if scan.dropped else pieces, scan, plan)
+
+    def plan(self, scan: Scan) -> Plan:
+        """Return how the input is split."""
+        return plan_split(scan, self.config.val_fraction, self.config.split)
+
+    def key(self) -> str:
+        """Return a hash of what decides the tokens: settings and files."""
+        return key_of(self.config, [*self.for_validation, *self.sources])
+
+    def kept(self, folder: Path, tokenizer: Tokenizer) -> Kept:
+        """Return what an earlier attempt to prepare just this has kept in a folder."""
+        return Kept(folder, self.key(), tokenizer.to_dict())
 
     def chat_format(self, scan: Scan) -> ChatFormat | None:
         """Return the format in which turns are written; None where there are none."""
@@ -96,6 +113,8 @@ class Input:
     ) -> Iterator[Piece]:
         config = self.config
         pieces = read_pieces(sources, config.errors, report, advance)
+        if config.fix:
+            pieces = mended(pieces, report)
         return arrange(
             pieces,
             report,

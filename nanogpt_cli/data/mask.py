@@ -7,6 +7,7 @@ Shape letters: N tokens of a text; any shape may be asked for.
 """
 
 import hashlib
+from collections.abc import Mapping
 from typing import IO, Any
 
 import numpy as np
@@ -61,6 +62,7 @@ class MaskWriter:
         self.counted = 0
         """How many tokens count so far."""
         self._file = file
+        self._size = 0
         self._rest: npt.NDArray[np.bool_] = np.zeros(0, dtype=np.bool_)
 
     def add(self, counted: npt.NDArray[np.bool_]) -> None:
@@ -76,7 +78,31 @@ class MaskWriter:
         self._write(self._rest)
         self._rest = self._rest[:0]
 
+    def state(self) -> dict[str, Any]:
+        """Return how far it is, for ``restore``."""
+        return {
+            "bytes": self._size,
+            "counted": self.counted,
+            "rest": [bool(value) for value in self._rest],
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on where ``state`` says, in a file that is open at its start.
+
+        Raises OSError where less was written.
+        """
+        left = self._size = state["bytes"]
+        while left and (data := self._file.read(min(left, 2**22))):
+            self.sha256.update(data)
+            left -= len(data)
+        if left:
+            raise OSError("the mask is shorter than it was")
+        self._file.truncate()
+        self.counted = state["counted"]
+        self._rest = np.array(state["rest"], dtype=np.bool_)
+
     def _write(self, counted: npt.NDArray[np.bool_]) -> None:
         data = np.packbits(counted, bitorder="little").tobytes()
         self._file.write(data)
+        self._size += len(data)
         self.sha256.update(data)

@@ -7,17 +7,23 @@ and once to write the tokens. This module knows neither the command line nor mod
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nanogpt_cli.config import PrepareConfig
+from nanogpt_cli.data.corpora import find_corpus
+from nanogpt_cli.data.doctor.diagnosis import diagnose
+from nanogpt_cli.data.doctor.findings import Findings, refuse_warnings
 from nanogpt_cli.data.encode import reliably
+from nanogpt_cli.data.encodings import AUTO as RECOGNISED
 from nanogpt_cli.data.encodings import check_encoding
 from nanogpt_cli.data.given import Input, Progress
+from nanogpt_cli.data.output import Part
 from nanogpt_cli.data.publish import check_free, publish, temporary_folder, write_durably
+from nanogpt_cli.data.resume import discard_kept, kept_tokenizer, resumable_folder
 from nanogpt_cli.data.sources import Source, find_sources
 from nanogpt_cli.data.split import Scan, Split, training_sample
 from nanogpt_cli.data.summary import (
@@ -28,13 +34,13 @@ from nanogpt_cli.data.summary import (
     size_notes,
     split_notes,
 )
-from nanogpt_cli.data.write import Part, token_dtype, write_tokens
-from nanogpt_cli.errors import DataError
+from nanogpt_cli.data.write import token_dtype, write_tokens
+from nanogpt_cli.errors import DataError, UsageError
 from nanogpt_cli.files import machine_errors
-from nanogpt_cli.runs import DATASETS
+from nanogpt_cli.runs import DATASETS, DOWNLOADS
 from nanogpt_cli.tokenizer.base import END_OF_TEXT, Tokenizer, TokenizerKind
 from nanogpt_cli.tokenizer.choice import AUTO, suited_tokenizer, why_suited
-from nanogpt_cli.tokenizer.load import find_kind, named_tokenizer
+from nanogpt_cli.tokenizer.load import find_kind, from_dict, named_tokenizer
 
 if TYPE_CHECKING:
     from nanogpt_cli.data.show import Segment
@@ -74,12 +80,16 @@ class PrepareResult:
     examples: list[str]
     """The beginnings of two documents, as the model will see them."""
     notes: list[str]
+    findings: Findings
+    """What the doctor says of it."""
     rendered: list[list["Segment"]] = field(default_factory=list)
     """As many documents as ``show`` asked for, cut where what the loss counts begins and ends."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the keys of the JSON contract."""
-        return asdict(self) | {"out": str(self.out)}
+        result = asdict(self) | {"out": str(self.out), "report": self.findings.to_dict()}
+        del result["findings"]
+        return result
 
 
 def prepare(
@@ -92,11 +102,19 @@ def prepare(
     """
     started = time.perf_counter()
     check_encoding(options.encoding)
+    if options.fix:
+        options = replace(options, repeats="drop", encoding=options.encoding or RECOGNISED)
     with ExitStack() as stack:
-        out = options.out
+        out = options.out or (DATASETS / options.dataset if options.dataset else None)
+        downloaded: list[str] = []
+        if options.dataset:
+            find_corpus(options.dataset)
         if out is not None:  # before a pipe is read to its end
             check_free(out, options.force)
+        if options.dataset:
+            options = _with_corpus(options, downloaded, report)
         sources, notes = find_sources(options.inputs, options.format, stack, options.encoding)
+        notes += downloaded
         named: list[Source] = []
         if options.val:
             named, more = find_sources((options.val,), options.format, stack, options.encoding)
@@ -105,8 +123,9 @@ def prepare(
         if out is None:
             out = DATASETS / _name(options, given.sources)
             check_free(out, options.force)
-        tokenizer, scan = _tokenizer(given)
-        parts, loss_on, shown = _write_dataset(out, given, tokenizer, scan)
+        known = kept_tokenizer(out, given.key()) if options.resume else None
+        tokenizer, scan = _tokenizer(given, known)
+        parts, loss_on, shown, findings = _write_dataset(out, given, tokenizer, scan)
     train, val = parts["train"], parts["val"]
     return PrepareResult(
         out=out,
@@ -129,9 +148,34 @@ def prepare(
             *given.report.notes(),
             *conversation_notes(scan),
             *split_notes(train, val, scan, options),
-            *size_notes(tokenizer, train),
+            *([] if os.path.exists(options.tokenizer) else size_notes(tokenizer, train)),
         ],
+        findings=findings,
         rendered=_rendered(out, options.show),
+    )
+
+
+def _with_corpus(
+    options: PrepareOptions, notes: list[str], report: Callable[[Progress], None]
+) -> PrepareOptions:
+    """Return options that name the files of a known corpus, which is downloaded."""
+    if options.inputs:
+        raise UsageError("--dataset is a corpus, and files are named too", "name one of them")
+    from nanogpt_cli.data.download import fetched
+
+    corpus, folder = find_corpus(options.dataset), DATASETS / DOWNLOADS / options.dataset
+
+    def advance(name: str, done: int, total: int) -> None:
+        report(Progress(f"downloading {name}", done, total))
+
+    files = fetched([*corpus.files, *corpus.val], folder, notes, advance)
+    names = [str(path) for path in files]
+    val = names.pop() if corpus.val else ""
+    return replace(
+        options,
+        inputs=tuple(names),
+        val=options.val or val,
+        format=corpus.format if options.format == "auto" else options.format,
     )
 
 
@@ -159,8 +203,11 @@ def _name(options: PrepareOptions, sources: list[Source]) -> str:
     return stem.lstrip(".") or "text"
 
 
-def _tokenizer(given: Input) -> tuple[Tokenizer, Scan]:
-    """Load the tokenizer that was asked for, or learn it, and measure the input on the way."""
+def _tokenizer(given: Input, known: Mapping[str, Any] | None) -> tuple[Tokenizer, Scan]:
+    """Load the tokenizer that was asked for, or learn it, and measure the input on the way.
+
+    One that was learned before is ``known``.
+    """
     name, scan = given.config.tokenizer, None
     if name == AUTO:
         scan = given.scan(alphabet=True)
@@ -171,6 +218,8 @@ def _tokenizer(given: Input) -> tuple[Tokenizer, Scan]:
     kind, argument = find_kind(name) or (TokenizerKind(), "")
     if kind.learn:
         scan = scan or given.scan(alphabet=kind.learns_from == "characters")
+        if known:
+            return from_dict(known), scan
         return _learned(given, name, kind, argument, scan), scan
     tokenizer = named_tokenizer(name)
     scan = scan or given.scan(alphabet=not tokenizer.open_vocabulary)
@@ -205,13 +254,16 @@ def _special(given: Input, scan: Scan) -> list[str]:
 
 def _write_dataset(
     out: Path, given: Input, tokenizer: Tokenizer, scan: Scan
-) -> tuple[dict[Split, Part], Literal["replies", "all"], list[str]]:
+) -> tuple[dict[Split, Part], Literal["replies", "all"], list[str], Findings]:
     """Build the whole dataset in a temporary folder, then publish it.
 
-    Return also what the loss counts, and examples.
+    Return also what the loss counts, examples, and what the doctor found. Raises DataError for its
+    warnings where they are to be errors.
     """
     options, chat = given.config, given.chat_format(scan)
-    with machine_errors(out), temporary_folder(out) as folder:
+    making = resumable_folder(out) if options.resume else temporary_folder(out)
+    with machine_errors(out), making as folder:
+        kept = given.kept(folder, tokenizer) if options.resume else None
         parts = reliably(
             lambda: write_tokens(
                 folder,
@@ -219,12 +271,17 @@ def _write_dataset(
                 tokenizer,
                 separated=scan.separated,
                 chat=chat,
-                workers=options.workers,
+                workers=options.workers or os.cpu_count() or 1,
+                kept=kept,
             ),
             warn=given.notes.append,
         )
-        check_lengths(parts, given.label)
+        check_lengths(parts, given.label, given.report.numbers)
         loss_on = choose_loss_on(options.loss_on, parts, given.label)
+        plan, numbers = given.plan(scan), given.report.numbers
+        findings = diagnose(scan, plan, parts, tokenizer.vocab_size, numbers)
+        if options.strict:
+            refuse_warnings(findings, given.label)
         meta = {
             "format": "nanogpt-dataset",
             "version": 1,
@@ -244,5 +301,10 @@ def _write_dataset(
         }
         write_durably(folder / "meta.json", json.dumps(meta).encode())
         shown = examples(folder / "train.bin", tokenizer)
+        if kept:
+            if kept.resumed:
+                given.notes.append(f"resumed after {kept.resumed:,} tokens")
+            kept.finish()
         publish(folder, out, options.force)
-    return parts, loss_on, shown
+    discard_kept(out)
+    return parts, loss_on, shown, findings

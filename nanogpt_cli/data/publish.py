@@ -14,7 +14,7 @@ from pathlib import Path
 
 from nanogpt_cli.errors import UsageError
 from nanogpt_cli.files import TEMPORARY, machine_errors, open_regular, sync_folder, unfinished
-from nanogpt_cli.runs import CHECKED, COMMITTED, LOCK, TEXT_INDEX, has_committed
+from nanogpt_cli.runs import CHECKED, COMMITTED, LOCK, TEXT_INDEX, has_committed, later_shards
 
 _ALWAYS = ("train.bin", "val.bin", "meta.json")
 _SOMETIMES = ("train.mask", "val.mask")
@@ -149,10 +149,10 @@ def _finish_publish(out: Path) -> None:
     if not has_committed(out):
         return
     if os.path.lexists(committed / _ALWAYS[0]):  # nothing was moved yet
-        for name in _SOMETIMES:
+        for name in (*_SOMETIMES, *later_shards(out)):
             if not os.path.lexists(committed / name):
                 (out / name).unlink(missing_ok=True)
-    for name in (*_ALWAYS, *_SOMETIMES):
+    for name in (*_ALWAYS, *_SOMETIMES, *later_shards(committed)):
         with suppress(FileNotFoundError):  # moved before
             (committed / name).replace(out / name)
     for name in ("meta.pkl", TEXT_INDEX, CHECKED):  # of the dataset that was replaced

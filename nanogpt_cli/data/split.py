@@ -5,14 +5,16 @@ This module knows pieces of text and turns, but neither files nor tokenizers.
 
 import hashlib
 import zlib
-from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain, repeat
 from typing import Literal, TypeVar
 
 from nanogpt_cli.data.alphabet import Alphabet
+from nanogpt_cli.data.doctor.examination import Examination
 from nanogpt_cli.data.formats.base import Piece
 from nanogpt_cli.data.seen import Seen
+from nanogpt_cli.data.spool import Spool
 from nanogpt_cli.dialogue import Role, Turn
 from nanogpt_cli.errors import DataError
 
@@ -39,14 +41,23 @@ def too_little(train: int, val: int) -> str | None:
 
 
 class Scan:
-    """What the first pass over the input found: 16 bytes per document, whatever its length."""
+    """What the first pass over the input found: 17 bytes per document, whatever its length.
+
+    Those of the first million are in memory, all others in temporary files.
+    """
 
     def __init__(
-        self, seed: int, alphabet: Alphabet | None = None, drop_repeats: bool = False
+        self,
+        seed: int,
+        alphabet: Alphabet | None = None,
+        drop_repeats: bool = False,
+        examination: Examination | None = None,
     ) -> None:
         self.alphabet = alphabet
         """Collects the characters that occur, unless None."""
-        self.dropped = bytearray()
+        self.examination = examination
+        """Looks for what is odd, unless None."""
+        self.dropped = Spool[int]("B")
         """1 for each document of the input that is left out; empty where none is looked for."""
         self.for_validation: int | None = None
         """How many of the documents come first and are for validation, where that was said."""
@@ -62,11 +73,11 @@ class Scan:
         self.conversations = 0
         self.longest_conversation = 0
         """Bytes."""
-        self.draws = array("d")
+        self.draws = Spool[float]("d")
         """A number in [0, 1) for each document, by which it is drawn: a hash of seed and text."""
-        self.lengths = array("Q")
+        self.lengths = Spool[int]("Q")
         """Characters of each document."""
-        self.spoken = bytearray()
+        self.spoken = Spool[int]("B")
         """1 for each document that is a conversation."""
         self._seed = seed
         self._draw = _Draw(seed)
@@ -98,8 +109,12 @@ class Scan:
                 self._end()
                 continue
             text = piece if isinstance(piece, str) else piece.text
-            self.bytes += self._draw.add(piece)
+            data = text.encode()
+            self._draw.add(piece, data)
+            self.bytes += len(data)
             self.characters += len(text)
+            if self.examination:
+                self.examination.add(piece, data)
             if isinstance(piece, Turn):
                 self.turns += piece.role in ("human", "bot")
                 self.tags.add(piece.role)
@@ -112,6 +127,8 @@ class Scan:
             repeated = not self._seen.add(self._draw.identity())
             self.dropped.append(repeated)
             if repeated:
+                if self.examination:
+                    self.examination.end(0.0, kept=False)
                 self.characters, self.bytes = self._before, self._bytes_before
                 self.turns, self._draw = self._turns_before, _Draw(self._seed)
                 return
@@ -119,7 +136,10 @@ class Scan:
             self._named.add(self._draw.identity())
         elif self._named is not None:
             self.overlap += self._draw.identity() in self._named
-        self.draws.append(self._draw.number())
+        number = self._draw.number()
+        self.draws.append(number)
+        if self.examination:
+            self.examination.end(number)
         self.lengths.append(self.characters - self._before)
         self.spoken.append(self.turns > self._turns_before)
         if self.turns > self._turns_before:
@@ -137,14 +157,12 @@ class _Draw:
         self._hash = hashlib.blake2b(f"{seed}:".encode(), digest_size=6)
         self._sum = 0
 
-    def add(self, piece: str | Turn) -> int:
-        """Take a piece, and return its bytes; where a text is cut into pieces changes nothing."""
+    def add(self, piece: str | Turn, data: bytes) -> None:
+        """Take a piece and its text in UTF-8; where a text is cut into pieces changes nothing."""
         if isinstance(piece, Turn):
             self._hash.update(f"\0{piece.role}\0".encode())
-        data = (piece.text if isinstance(piece, Turn) else piece).encode()
         self._hash.update(data)
         self._sum = zlib.crc32(data, self._sum)
-        return len(data)
 
     def identity(self) -> int:
         """Return 64 bits, never 0, that copies of the document share and others do not."""
@@ -162,8 +180,13 @@ class Plan:
     bound: float
     """Documents drawn up to this number, and below ``highest``, are for validation."""
     highest: float
-    train: Sequence[int] | None
-    """How many characters, or turns, of each document are for training, where all are cut."""
+    train: Iterable[int] | None
+    """How many characters, or turns, of each document are for training, where they are not drawn.
+
+    Read anew in each pass; of a whole document for validation it is 0.
+    """
+    cut: bool = False
+    """Whether each document is cut, so that both sides have a part of it."""
 
     def is_validation(self, draw: float) -> bool:
         """Whether a document with this number is for validation, where documents are drawn."""
@@ -192,31 +215,43 @@ def plan_split(scan: Scan, val_fraction: float, how: Literal["hash", "tail"] = "
     drawn = Plan(max(val_fraction, lowest), highest, None)
     if scan.for_validation is not None:
         named = scan.for_validation
-        return replace(drawn, train=[0] * named + [_WHOLE] * (scan.documents - named))
+        return replace(drawn, train=Repeated((0, named), (_WHOLE, scan.documents - named)))
     if how == "tail" and scan.documents > 1:
         return replace(drawn, train=_tail(scan, int(scan.characters * (1 - val_fraction))))
     if scan.documents == 1:
-        sizes = array("Q", [scan.turns]) if scan.turns else scan.lengths
+        sizes = Spool("Q", [scan.turns]) if scan.turns else scan.lengths
     elif scan.turns and lowest < highest:
         return drawn
     elif scan.turns:
         kept = min(max(1, int(scan.documents * val_fraction)), scan.documents - 1)
-        return replace(drawn, train=[scan.turns] * (scan.documents - kept) + [0] * kept)
+        return replace(drawn, train=Repeated((scan.turns, scan.documents - kept), (0, kept)))
     else:
         chosen = zip(scan.draws, scan.lengths, strict=True)
         share = sum(n for draw, n in chosen if drawn.is_validation(draw)) / scan.characters
         if val_fraction / 2 <= share <= val_fraction * 2:
             return drawn
         sizes = scan.lengths
-    return replace(drawn, train=array("Q", (int(n * (1 - val_fraction)) for n in sizes)))
+    parts = Spool("Q", (int(n * (1 - val_fraction)) for n in sizes))
+    return replace(drawn, train=parts, cut=True)
 
 
-def _tail(scan: Scan, limit: int) -> Sequence[int]:
+@dataclass(frozen=True)
+class Repeated:
+    """Numbers, each as often as the second of its pair says."""
+
+    first: tuple[int, int]
+    second: tuple[int, int]
+
+    def __iter__(self) -> Iterator[int]:
+        return chain(repeat(*self.first), repeat(*self.second))
+
+
+def _tail(scan: Scan, limit: int) -> Spool[int]:
     """Return how much of each document is among the first ``limit`` characters of them all.
 
     A conversation is all or nothing; the last is not, and the first is.
     """
-    sizes, before = array("Q"), 0
+    sizes, before = Spool[int]("Q"), 0
     for number, (length, spoken) in enumerate(zip(scan.lengths, scan.spoken, strict=True)):
         inside = before + length <= limit and number < scan.documents - 1
         part = (_WHOLE if inside or number == 0 else 0) if spoken else max(0, limit - before)
@@ -225,7 +260,7 @@ def _tail(scan: Scan, limit: int) -> Sequence[int]:
     return sizes
 
 
-def without(pieces: Iterable[Piece], dropped: bytearray) -> Iterator[Piece]:
+def without(pieces: Iterable[Piece], dropped: Iterable[int]) -> Iterator[Piece]:
     """Yield the pieces of the documents that are not ``dropped``, of which there is one flag each.
 
     Raises DataError where there are more documents.

@@ -9,20 +9,24 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from nanogpt_cli import plainpickle
+from nanogpt_cli.config import LossOn
 from nanogpt_cli.data.checked import Checked
 from nanogpt_cli.data.mask import LossMask, mask_bytes
+from nanogpt_cli.data.shards import ShardedTokens
 from nanogpt_cli.dialogue import ChatFormat
 from nanogpt_cli.errors import DataError
 from nanogpt_cli.files import open_regular
-from nanogpt_cli.runs import dataset_file, has_committed
+from nanogpt_cli.runs import dataset_file, has_committed, shard_name
 from nanogpt_cli.text import shell_word
 from nanogpt_cli.tokenizer.load import Tokenizer, default_gpt2, from_dict
+
+_MOST_SHARDS = 10_000
 
 Tokens = npt.NDArray[np.uint16] | npt.NDArray[np.uint32]
 
@@ -51,17 +55,18 @@ class Dataset:
         return len(self.train) if self.train_mask is None else self.train_mask.count()
 
 
-def open_dataset(folder: Path) -> Dataset:
+def open_dataset(folder: Path, loss_on: LossOn = "auto") -> Dataset:
     """Open and check a dataset folder, ours or nanoGPT's.
 
-    Raises DataError where files are missing, corrupt, or do not fit each other.
+    ``loss_on`` says what the loss counts, instead of what was prepared. Raises DataError where
+    files are missing, corrupt, or do not fit each other.
     """
     if not folder.is_dir():
         raise DataError(f"there is no dataset folder {folder}", "prepare it: nanogpt prepare")
     for _ in range(5):
         before = _version(folder)
         try:
-            dataset = _open(folder)
+            dataset = _open(folder, loss_on)
         except DataError:
             if _version(folder) == before:
                 raise
@@ -91,7 +96,7 @@ class _Meta:
     notes: tuple[str, ...] = ()
 
 
-def _open(folder: Path) -> Dataset:
+def _open(folder: Path, asked: LossOn) -> Dataset:
     """Open a dataset folder, which may be replaced meanwhile."""
     text = _meta_text(folder)
     if text is None:
@@ -99,23 +104,31 @@ def _open(folder: Path) -> Dataset:
     else:
         meta = _own_meta(_parse_meta(text, folder / "meta.json"), folder)
     paths = {split: dataset_file(folder, f"{split}.bin") for split in ("train", "val")}
-    train, val = (_map_tokens(path, meta.dtype) for path in paths.values())
+    train, val = (
+        _map_split(folder, split, meta.dtype, meta.stated.get(split, {})) for split in paths
+    )
     hashes, checked = hashlib.sha256(), Checked(folder)
     masks: dict[str, LossMask] = {}
     for split, tokens in (("train", train), ("val", val)):
         stated = meta.stated.get(split, {})
-        _check_tokens(paths[split], tokens, meta, checked)
+        for path in _shard_paths(folder, split, stated):
+            _check_tokens(path, _map_tokens(path, meta.dtype), meta, checked)
         _check_count(paths[split], tokens, stated)
         claimed = str(stated.get("sha256"))
         hashes.update(claimed.encode(errors="backslashreplace"))  # meta.json is untrusted
         hashes.update(_sample_hash(tokens))  # the file may have changed since meta.json was written
         hashes.update(str(len(tokens)).encode())
-        if meta.loss_on == "replies":
+        if (meta.loss_on if asked == "auto" else asked) == "replies":
+            if asked == "replies" and "reply_tokens" not in stated:
+                raise DataError(
+                    f"{folder} holds no dialogues: --loss-on replies cannot be", "leave it out"
+                )
             path = dataset_file(folder, f"{split}.mask")
             bits = _map_mask(path, len(tokens))
             masks[split] = LossMask(bits, len(tokens))
             _check_mask(path, masks[split], stated)
-            hashes.update(_sample_hash(bits))
+            if meta.loss_on == "replies":
+                hashes.update(_sample_hash(bits))
     checked.save()
     return Dataset(
         folder,
@@ -258,6 +271,31 @@ def _check_mask(path: Path, mask: LossMask, stated: dict[str, Any]) -> None:
         )
     if not count:
         raise DataError(f"{path} counts no token: there is nothing to learn", _again(path.parent))
+
+
+def _shard_paths(folder: Path, split: str, stated: dict[str, Any]) -> list[Path]:
+    """Return the files of a split. Raises DataError where meta.json does not list sizes."""
+    sizes = stated.get("shards", [0])
+    listed = isinstance(sizes, list) and all(type(size) is int and size >= 0 for size in sizes)
+    if not listed or not sizes or len(sizes) > _MOST_SHARDS:
+        raise DataError(
+            f"{folder / 'meta.json'} is corrupt: it does not list the files of {split}",
+            _again(folder),
+        )
+    return [dataset_file(folder, shard_name(split, number)) for number in range(len(sizes))]
+
+
+def _map_split(folder: Path, split: str, dtype: str, stated: dict[str, Any]) -> Tokens:
+    """Map the files of a split. Raises DataError where one has another size than was stated."""
+    paths = _shard_paths(folder, split, stated)
+    shards = [_map_tokens(path, dtype) for path in paths]
+    if len(shards) == 1:
+        return shards[0]
+    for path, shard, size in zip(paths, shards, stated["shards"], strict=True):
+        _check_count(path, shard, {"tokens": size})
+    if len({len(shard) for shard in shards[:-1]}) > 1:
+        raise DataError(f"{paths[0]} and those after it differ in size", _again(folder))
+    return cast(Tokens, ShardedTokens(shards))
 
 
 def _map_tokens(path: Path, dtype: str) -> Tokens:

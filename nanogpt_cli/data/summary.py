@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nanogpt_cli.config import LossOn, PrepareConfig
+from nanogpt_cli.data.output import Part
 from nanogpt_cli.data.split import FEWEST, Scan, Split, plan_split, too_little
-from nanogpt_cli.data.write import Part, token_dtype
+from nanogpt_cli.data.write import token_dtype
 from nanogpt_cli.dialogue import ChatFormat
 from nanogpt_cli.errors import DataError
 from nanogpt_cli.text import byte_size, counted
@@ -64,10 +65,22 @@ def _ids(path: Path, start: int, count: int, tokenizer: Tokenizer) -> "npt.NDArr
         return np.frombuffer(file.read(count * dtype.itemsize), dtype)
 
 
-def check_lengths(parts: Mapping[Split, Part], label: str) -> None:
-    """Raise DataError where there is too little to learn from, or to measure by."""
+def check_lengths(
+    parts: Mapping[Split, Part], label: str, numbers: Mapping[str, int] | None = None
+) -> None:
+    """Raise DataError where there is too little to learn from, or to measure by.
+
+    ``numbers`` are those that formats counted: text that was left out may be why.
+    """
     train, val = parts["train"].tokens, parts["val"].tokens
     if problem := too_little(train, val):
+        if stray := (numbers or {}).get("stray_texts", 0):
+            outside = counted(stray, "stretch", "stretches")
+            raise DataError(
+                f"{label}: {problem}; it was read as tagged dialogue, and {outside} of text "
+                "outside of turns left out",
+                "read all of it as text: --format text",
+            )
         share = "raise --val-fraction, or " if train >= FEWEST["train"] else ""
         raise DataError(
             f"{label}: {problem}", f"{share}give more text, at least some thousand words"

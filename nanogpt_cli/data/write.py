@@ -4,61 +4,30 @@ Everything streams: memory does not grow with the input. This module knows neith
 belongs to which split nor where the files are published.
 """
 
-import hashlib
-import os
-import shutil
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from nanogpt_cli.data.encode import encode_pieces, recut
 from nanogpt_cli.data.formats.base import Piece
-from nanogpt_cli.data.split import Split
+from nanogpt_cli.data.output import Output, Part
+from nanogpt_cli.data.resume import Kept
+from nanogpt_cli.data.split import SPLITS, Split
 from nanogpt_cli.dialogue import ChatFormat, Turn
 from nanogpt_cli.tokenizer.base import END_OF_TEXT, Tokenizer
+from nanogpt_cli.tokenizer.engine import EnginesDiffer
 
 if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from nanogpt_cli.data.mask import MaskWriter
-
 BATCH = 2**20
 """Characters that are encoded at a time."""
-
-
-@dataclass
-class Part:
-    """What train.bin or val.bin holds; ``bytes`` are those of its text, without tags."""
-
-    tokens: int = 0
-    documents: int = 0
-    bytes: int = 0
-    sha256: Any = field(default_factory=hashlib.sha256)
-    mask: "MaskWriter | None" = None
-    """Has written which tokens are replies, in a dialogue."""
-
-    @property
-    def reply_tokens(self) -> int:
-        """The tokens of replies, and of plain text beside them; all where there is no mask."""
-        return self.mask.counted if self.mask else self.tokens
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the entry in meta.json."""
-        described = {
-            "tokens": self.tokens,
-            "documents": self.documents,
-            "bytes": self.bytes,
-            "sha256": self.sha256.hexdigest(),
-        }
-        if self.mask:
-            described["reply_tokens"] = self.mask.counted
-            described["mask_sha256"] = self.mask.sha256.hexdigest()
-        return described
 
 
 @dataclass(frozen=True)
@@ -82,51 +51,67 @@ def write_tokens(
     chat: ChatFormat | None = None,
     workers: int = 1,
     batch: int = BATCH,
+    kept: Kept | None = None,
 ) -> dict[Split, Part]:
     """Encode pieces, ``batch`` characters at a time, and write train.bin and val.bin in order.
 
     ``separated`` puts ``<|endoftext|>`` after each document, ``chat`` is the format of turns, with
-    which train.mask and val.mask are written too, and ``workers`` threads encode. The files have
-    reached the disk when this returns. Raises OSError where they cannot be written, and
-    EnginesDiffer as ``encode_pieces`` does.
+    which train.mask and val.mask are written too, and ``workers`` threads encode. What is ``kept``
+    of an earlier attempt is not encoded again. The files have reached the disk when this returns.
+    Raises OSError where they cannot be written, and EnginesDiffer as ``encode_pieces`` does.
     """
     encode = _encoder(tokenizer, separated, chat)
-    parts: dict[Split, Part] = {"train": Part(), "val": Part()}
     with ExitStack() as stack:
-        files = {
-            split: stack.enter_context((folder / f"{split}.bin").open("wb")) for split in parts
-        }
-        masks = [_open_mask(folder, split, parts[split], stack) for split in parts if chat]
+        width, masked = token_dtype(tokenizer).itemsize, chat is not None
+        state = kept.state if kept else {}
+        try:
+            outputs = _opened(folder, width, masked, state, stack)
+        except (OSError, KeyError, TypeError, ValueError):
+            if not kept or not state:
+                raise
+            kept.discard()  # less is there than was noted
+            state = {}
+            outputs = _opened(folder, width, masked, state, stack)
+        done = state.get("batches", 0)
         pool = stack.enter_context(ThreadPoolExecutor(workers))
-        jobs = (pool.submit(encode, *job) for job in _batches(pieces, batch))
-        for encoded in _in_order(jobs, ahead=workers + 1):
-            part, data = parts[encoded.split], encoded.ids.tobytes()
-            files[encoded.split].write(data)
-            part.sha256.update(data)
-            part.tokens += len(encoded.ids)
-            part.documents += encoded.documents
-            part.bytes += encoded.bytes
-            if part.mask and encoded.counted is not None:
-                part.mask.add(encoded.counted)
-        for part in parts.values():
-            if part.mask:
-                part.mask.finish()
-        for file in (*files.values(), *masks):
-            file.flush()
-            os.fsync(file.fileno())
-    return parts
+        rest = islice(_batches(pieces, batch), done, None)
+        jobs = (pool.submit(encode, *job) for job in rest)
+        try:
+            for encoded in _in_order(jobs, ahead=workers + 1):
+                outputs[encoded.split].add(
+                    encoded.ids, encoded.documents, encoded.bytes, encoded.counted
+                )
+                done += 1
+                if kept and kept.due():
+                    _note(kept, outputs, done)
+        except KeyboardInterrupt:
+            if kept:
+                _note(kept, outputs, done)
+            raise
+        except EnginesDiffer:
+            if kept:
+                kept.discard()  # what was written may be wrong
+            raise
+        for output in outputs.values():
+            output.finish()
+    return {split: output.part for split, output in outputs.items()}
 
 
-def _open_mask(folder: Path, split: Split, part: Part, stack: ExitStack) -> IO[bytes]:
-    """Open the mask of a part, which will write it."""
-    from nanogpt_cli.data.mask import MaskWriter
+def _opened(
+    folder: Path, width: int, masked: bool, state: Mapping[str, Any], stack: ExitStack
+) -> dict[Split, Output]:
+    """Open the files of both splits, which go on where ``state`` says."""
+    return {
+        split: stack.enter_context(
+            Output(folder, split, width, masked=masked, state=state[split] if state else None)
+        )
+        for split in SPLITS
+    }
 
-    path = folder / f"{split}.mask"
-    file = stack.enter_context(path.open("wb"))
-    with suppress(OSError):  # the file system has no modes
-        shutil.copymode(path.with_suffix(".bin"), path)
-    part.mask = MaskWriter(file)
-    return file
+
+def _note(kept: Kept, outputs: Mapping[Split, Output], done: int) -> None:
+    """Note how far outputs are, once that has reached the disk."""
+    kept.save({"batches": done, **{split: output.state() for split, output in outputs.items()}})
 
 
 def _encoder(

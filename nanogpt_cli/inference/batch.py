@@ -13,7 +13,7 @@ from nanogpt_cli.inference.text_stream import Reply, TextStream
 
 CACHE_BYTES = 1 << 29
 """Memory for the keys and values of a batch."""
-LARGEST_BATCH = 128
+LARGEST_BATCH = 256
 
 
 def reply_to_all(

@@ -27,6 +27,9 @@ from nanogpt_cli.model.cache import KVCache
 from nanogpt_cli.model.gpt import GPT
 from nanogpt_cli.tokenizer.load import Tokenizer
 
+_READ_AT_ONCE = 4096
+"""Tokens of prompts, padding included, that are read at a time."""
+
 
 class Decoder:
     """A model with the keys and values of what it read last, so that nothing is read twice.
@@ -160,8 +163,8 @@ def generate_batch(
 
     A row draws from a generator of its own, seeded with ``config.seed`` plus its number where none
     are given: what it says depends on no other row. It ends when ``ended`` says so of its newest
-    token, or after ``config.max_tokens``; the others continue without it. An empty prompt is
-    refused with a ValueError; otherwise as ``generate``.
+    token, or after ``config.max_tokens``; the others continue without it, in another order. An
+    empty prompt is refused with a ValueError; otherwise as ``generate``.
     """
     if not all(prompts):
         raise ValueError("a prompt needs at least one token")
@@ -174,7 +177,7 @@ def generate_batch(
         for row, (prompt, generator) in enumerate(zip(prompts, generators, strict=True))
     ]
     cache = model.eval().new_cache(len(active))
-    for _ in range(config.max_tokens):
+    for step in range(config.max_tokens):
         if not active:
             return
         lengths = cache.lengths.tolist()
@@ -182,16 +185,20 @@ def generate_batch(
             _new_ids(cache, slot, lengths[slot], sequence)
             for slot, (_, sequence) in enumerate(active)
         ]
-        logits = _next_logits(model, cache, new)  # B, V
+        logits = (_next_logits if step else _first_logits)(model, cache, new)  # B, V
         drawn = _draw([sequence for _, sequence in active], logits, config, vocab_size)
-        kept = []
+        over = []
         for slot, token in enumerate(drawn):
             row = active[slot][0]
             yield row, token
-            if not ended(row, token):
-                kept.append(slot)
-        if len(kept) < len(active):
-            cache, active = cache.select(kept), [active[slot] for slot in kept]
+            if ended(row, token):
+                over.append(slot)
+        for slot in reversed(over):  # the last row takes the place of one that is over
+            cache.move(len(active) - 1, slot)
+            active[slot] = active[-1]
+            active.pop()
+        if over:
+            cache = cache.head(len(active))
 
 
 def _new_ids(cache: KVCache, slot: int, length: int, sequence: _Sequence) -> list[int]:
@@ -208,6 +215,43 @@ def _new_ids(cache: KVCache, slot: int, length: int, sequence: _Sequence) -> lis
 
 
 @torch.no_grad()
+def _first_logits(model: GPT, cache: KVCache, prompts: Sequence[Sequence[int]]) -> Tensor:
+    """Read a prompt into each row of an empty cache; return the logits (B, V) of what follows.
+
+    Neighbours are read together as long as that is not too many tokens, nor too much padding.
+    """
+    last: list[Tensor] = []
+    for first, end in _neighbours([len(prompt) for prompt in prompts]):
+        counts = torch.tensor([len(prompt) for prompt in prompts[first:end]])  # n
+        T = int(counts.max())
+        there = _padded(prompts[first:end], T).to(cache.keys.device)  # n, T
+        hidden = model.hidden(there, cache.part(first, end), counts)  # n, T, C
+        last.append(hidden[torch.arange(end - first), counts - 1])
+    logits: Tensor = model.lm_head(torch.cat(last)).float()
+    return logits
+
+
+def _padded(rows: Sequence[Sequence[int]], T: int) -> Tensor:
+    """Return T ids of each row (B, T); a shorter one continues with its own last id.
+
+    What that comes to is as finite as the row is.
+    """
+    return torch.tensor([[*ids, *[ids[-1] if ids else 0] * T][:T] for ids in rows])
+
+
+def _neighbours(lengths: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Yield ranges of rows that are read together, for the lengths of all."""
+    first, most, used = 0, 0, 0
+    for row, length in enumerate(lengths):
+        padded = max(most, length) * (row + 1 - first)
+        if row > first and (padded > _READ_AT_ONCE or padded > 1.25 * (used + length)):
+            yield first, row
+            first, most, used = row, 0, 0
+        most, used = max(most, length), used + length
+    yield first, len(lengths)
+
+
+@torch.no_grad()
 def _next_logits(model: GPT, cache: KVCache, new: Sequence[Sequence[int]]) -> Tensor:
     """Read the new ids of each row of the cache; return the logits (B, V) of what follows them.
 
@@ -216,14 +260,17 @@ def _next_logits(model: GPT, cache: KVCache, new: Sequence[Sequence[int]]) -> Te
     """
     device = cache.keys.device
     counts = torch.tensor([len(ids) for ids in new])  # B
+    if counts.max() == 1:
+        hidden = model.hidden(torch.tensor(new, device=device), cache)  # B, 1, C
+        every: Tensor = model.lm_head(hidden[:, -1]).float()
+        return every
     last: dict[int, Tensor] = {}  # C each
     while counts.max() * len(new) > 2 * counts.sum():
         row = int(counts.argmax())
         last[row] = model.hidden(torch.tensor([new[row]], device=device), cache.row(row))[0, -1]
         counts[row] = 0
     if T := int(counts.max()):
-        padded = [[*ids, *[0] * T][:T] for ids in new]
-        hidden = model.hidden(torch.tensor(padded, device=device), cache, counts)  # B, T, C
+        hidden = model.hidden(_padded(new, T).to(device), cache, counts)  # B, T, C
         last |= {row: hidden[row, count - 1] for row, count in enumerate(counts.tolist()) if count}
     logits: Tensor = model.lm_head(torch.stack([last[row] for row in range(len(new))])).float()
     return logits

@@ -44,13 +44,13 @@ def probabilities(logits: Tensor, config: SampleConfig, seen: Set[int] = frozens
     if config.temperature == 0:
         return torch.zeros_like(logits).scatter(-1, logits.argmax(-1, keepdim=True), 1.0)
     # the likeliest stays at 0 however small the temperature; float64 has room for 1e-300
-    logits = ((logits - logits.amax(-1, keepdim=True)).double() / config.temperature).float()
+    logits = (logits - logits.amax(-1, keepdim=True)).double().div_(config.temperature).float()
     if config.top_k < logits.size(-1):
-        kth = logits.topk(config.top_k).values[..., -1:]
-        logits = logits.masked_fill(logits < kth, -torch.inf)
+        kth = logits.topk(config.top_k, sorted=False).values.amin(-1, keepdim=True)
+        logits.masked_fill_(logits < kth, -torch.inf)
     if config.min_p > 0:
         # Nguyen et al. 2024: a token as likely as min_p times the likeliest, whose logit is 0 here
-        logits = logits.masked_fill(logits < math.log(config.min_p), -torch.inf)
+        logits.masked_fill_(logits < math.log(config.min_p), -torch.inf)
     probs = logits.softmax(-1)
     if config.top_p < 1:
         # Holtzman et al. 2020: the smallest set of likeliest tokens with that mass

@@ -19,6 +19,7 @@ class TextStream:
     ) -> None:
         self._tokenizer, self._stop_ids, self._stop_strings = tokenizer, stop_ids, stop_strings
         self._utf8 = codecs.getincrementaldecoder("utf-8")("replace")
+        self._first_characters = {s[:1] for s in stop_strings}
         self._pending = ""
         self.stopped = False
 
@@ -27,6 +28,8 @@ class TextStream:
         if token in self._stop_ids:
             return self.finish(stopped=True)
         self._pending += self._utf8.decode(self._tokenizer.token_bytes(token))
+        if not any(first in self._pending for first in self._first_characters):
+            return self._release(len(self._pending))
         ends = [at for s in self._stop_strings if (at := self._pending.find(s)) >= 0]
         if ends:
             self._pending = self._pending[: min(ends)]

@@ -17,6 +17,18 @@ from nanogpt_cli.text import printable
 Points = list[tuple[int, float]]
 """(step, loss) pairs in nats per token, steps rising, every number finite."""
 
+PANELS = {"lr": "lr", "grad_norm": "grad_norm", "speed": "tokens_per_sec"}
+"""What can be drawn beside losses, and under which name a log has it."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A text that the model wrote during training."""
+
+    step: int
+    prompt: str
+    text: str
+
 
 @dataclass(frozen=True)
 class Curve:
@@ -33,12 +45,14 @@ class Curve:
     """Lines of the log that could not be read."""
     positions: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     """What the log says of the steps besides losses: ``tokens`` and ``time``, each by step."""
+    panels: Mapping[str, Points] = field(default_factory=dict)
+    """What the log has of ``PANELS``; in place of a loss it has their values."""
+    samples: Sequence[Sample] = ()
 
     @cached_property
     def smooth_train(self) -> Points:
         """The training loss without its noise, each value at its own step."""
-        losses = smooth([loss for _, loss in self.train])
-        return [(step, loss) for (step, _), loss in zip(self.train, losses, strict=True)]
+        return smooth_points(self.train)
 
     @property
     def best(self) -> tuple[int, float] | None:
@@ -84,7 +98,25 @@ def to_curve(name: str, log: Log) -> Curve:
         seconds=times[-1] if times else None,
         dropped=log.dropped,
         positions=_positions(events["train"] + events["eval"]),
+        panels={
+            p: found for p, name in PANELS.items() if (found := _points(events["train"], name))
+        },
+        samples=_samples(log.events),
     )
+
+
+def _samples(events: Iterable[Event]) -> tuple[Sample, ...]:
+    """Collect the samples; those of a resumed run replace what came after its checkpoint."""
+    found: list[Sample] = []
+    for event in events:
+        step, text = _number(event.get("step")), event.get("text")
+        if event["event"] != "sample" or step is None or not isinstance(text, str):
+            continue
+        while found and found[-1].step >= step:
+            found.pop()
+        prompt = event.get("prompt")
+        found.append(Sample(int(step), prompt if isinstance(prompt, str) else "", text))
+    return tuple(found)
 
 
 def _positions(events: Iterable[Event]) -> dict[str, dict[int, float]]:
@@ -137,16 +169,23 @@ def summary(curves: Sequence[Curve]) -> list[dict[str, Any]]:
     ]
 
 
-def smooth(values: Sequence[float]) -> list[float]:
-    """Average each value with its neighbours, about a thirtieth of them to either side.
+def smooth_points(points: Points, count: int | None = None) -> Points:
+    """Return points with the values that ``smooth`` gives, each at its own step."""
+    values = smooth([value for _, value in points], count)
+    return [(step, value) for (step, _), value in zip(points, values, strict=True)]
+
+
+def smooth(values: Sequence[float], count: int | None = None) -> list[float]:
+    """Average ``count`` neighbours, by default about a thirtieth of the values to either side.
 
     The window is centred, so that a falling loss is not shown late; at the start it shrinks to the
     first value itself, at the end it looks back.
     """
+    reach = len(values) // 30 if count is None else count // 2
     sums = [0.0, *itertools.accumulate(values)]
     averages = []
     for i in range(len(values)):
-        left = min(i, len(values) // 30)
+        left = min(i, reach)
         right = min(left, len(values) - 1 - i)
         averages.append((sums[i + right + 1] - sums[i - left]) / (left + right + 1))
     return averages

@@ -10,6 +10,7 @@ from torch import nn
 
 from nanogpt_cli.config import ModelConfig
 from nanogpt_cli.model.positions import Positions
+from nanogpt_cli.sizes import step_flops
 
 Role = Literal["matrix", "token", "ngram", "decayed", "free"]
 """What a parameter is to an optimizer: a matrix of a block, the table of tokens, one of n-grams,
@@ -46,17 +47,3 @@ class Accounting(nn.Module):
     def flops_per_token(self) -> float:
         """Estimate the floating-point operations of a training step per token."""
         return step_flops(self.config)
-
-
-def step_flops(c: ModelConfig) -> float:
-    """Estimate the floating-point operations of a training step per token.
-
-    6 per parameter of a matrix product, 12 L C T for attention (PaLM, Chowdhery et al. 2022).
-    """
-    blocks = 12 * c.n_layer * c.n_embd**2
-    return 6 * blocks + head_flops(c) + 12 * c.n_layer * c.n_embd * c.block_size
-
-
-def head_flops(c: ModelConfig) -> float:
-    """Return those of the head, which grow with the vocabulary."""
-    return 6 * c.n_embd * c.vocab_size

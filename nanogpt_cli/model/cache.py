@@ -32,9 +32,10 @@ class _Row:
 class KVCache:
     """The keys and values of the tokens seen so far, so that each token is computed once.
 
-    Rows of the same length that receive as many tokens take a path without gathering, and need no
-    mask of their own. What lies in a row's slots from its length on has no meaning, but must be
-    finite before other rows reach further: nan times a weight of 0 is nan.
+    Rows of the same length take a path without gathering, and need no mask of their own: what is
+    padding after a row's own tokens, none of them sees. What lies in a row's slots from its length
+    on has no meaning, but must be finite before other rows reach further: nan times a weight of 0
+    is nan.
     """
 
     def __init__(self, keys: Tensor, values: Tensor, ids: Tensor, rows: list[_Row]) -> None:
@@ -80,13 +81,26 @@ class KVCache:
 
     def row(self, row: int) -> "KVCache":
         """Return one row as a cache of its own, on the same memory."""
-        one = slice(row, row + 1)
-        return KVCache(self.keys[:, one], self.values[:, one], self._ids[one], self._rows[one])
+        return self.part(row, row + 1)
 
     def head(self, count: int) -> "KVCache":
         """Return the first ``count`` rows as a cache of their own, on the same memory."""
-        keys, values = self.keys[:, :count], self.values[:, :count]
-        return KVCache(keys, values, self._ids[:count], self._rows[:count])
+        return self.part(0, count)
+
+    def part(self, first: int, end: int) -> "KVCache":
+        """Return rows from ``first`` up to ``end`` as a cache of their own, on the same memory."""
+        some = slice(first, end)
+        return KVCache(self.keys[:, some], self.values[:, some], self._ids[some], self._rows[some])
+
+    def move(self, old: int, new: int) -> None:
+        """Put a row in the place of another, which is lost; what was there has no meaning then."""
+        if old == new:
+            return
+        length = self._rows[old].length
+        for part in (self.keys, self.values):
+            part[:, new, :, :length] = part[:, old, :, :length]
+        self._ids[new, :length] = self._ids[old, :length]
+        self._rows[new] = _Row(length, max(length, self._rows[new].finite))
 
     def swap(self, a: int, b: int) -> None:
         """Exchange two rows, as far as they are filled."""
@@ -124,7 +138,8 @@ class KVCache:
         """Begin a call with T new tokens a row, ``counts`` (B,) of them valid, all by default.
 
         Returns the tokens' positions (B, T), or (1, T) where all rows are alike; S, how many slots
-        can be attended to; and whether rows are alike: each row's tokens are the last T of S.
+        can be attended to; and whether rows are alike: each row's tokens, padding included, are the
+        last T of S, so that none sees the padding of its row.
         Raises ValueError where a row would exceed block_size.
         """
         block_size, device = self.keys.size(3), self.keys.device
@@ -136,7 +151,7 @@ class KVCache:
         self._span = max(1, *self._ends)
         if self._span > block_size:
             raise ValueError(f"{self._span} tokens do not fit a block_size of {block_size}")
-        if len(set(lengths)) == 1 and min(new) == T:
+        if len(set(lengths)) == 1 and max(new) == T:
             self._places = None
             return torch.arange(lengths[0], self._span, device=device)[None], self._span, True
         self._fill(self._span)
@@ -189,4 +204,5 @@ class KVCache:
     def advance(self) -> None:
         """End a call: the new tokens are held from now on. An interrupted call holds none."""
         for row, end in zip(self._rows, self._ends, strict=True):
-            row.length, row.finite = end, max(row.finite, end)
+            padded = self._places is None and end < self._span  # whatever that came to
+            row.length, row.finite = end, end if padded else max(row.finite, end)

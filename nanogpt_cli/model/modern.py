@@ -112,8 +112,8 @@ class ModernGPT(GPT):
 
     block_class = ModernBlock
     tied_head = False
-    embedding_rate = 15.0
-    """Its embeddings are about 50 times as large as GPT-2's, and move as much faster."""
+    embedding_rate = 6.0
+    """Its embeddings are about 50 times as large as GPT-2's, and move faster."""
 
     def make_embeddings(self) -> dict[str, nn.Module]:
         """Build the embeddings of tokens, positions and n-grams."""

@@ -50,6 +50,11 @@ class Position(nn.Module):
         """Return one of its parameters as a model of a shorter block has it."""
         return table
 
+    @classmethod
+    def extend(cls, table: Tensor, block_size: int) -> Tensor | None:
+        """Return one of its parameters as a model of a longer block has it; None where none can."""
+        return table
+
 
 class Learned(nn.Embedding, Position):
     """``default``: a learned vector per position, added to the token's (Radford et al. 2018)."""
@@ -70,6 +75,11 @@ class Learned(nn.Embedding, Position):
     def crop(cls, table: Tensor, block_size: int) -> Tensor:
         """Keep the first positions."""
         return table[:block_size].clone()
+
+    @classmethod
+    def extend(cls, table: Tensor, block_size: int) -> Tensor | None:
+        """Return None: nothing is known of positions that were never trained."""
+        return None
 
 
 class Rotary(Position):
@@ -138,6 +148,11 @@ class Relative(Position):
         """Keep the nearest distances."""
         return table[:block_size].clone()
 
+    @classmethod
+    def extend(cls, table: Tensor, block_size: int) -> Tensor | None:
+        """Give farther distances the bias of the last, which they had before."""
+        return torch.cat([table, table[-1:].expand(block_size - len(table), -1)])
+
 
 def position_classes(config: ModelConfig) -> list[type[Position]]:
     """Return the classes a model uses: one, or a learned table beside it in migrated models."""
@@ -145,16 +160,23 @@ def position_classes(config: ModelConfig) -> list[type[Position]]:
     return [POSITIONS.get(name) for name in dict.fromkeys(names)]
 
 
-def crop_tables(
+def fit_tables(
     config: ModelConfig, state: Mapping[str, Tensor], block_size: int
 ) -> dict[str, Tensor]:
-    """Return the state dict of a model with ``config``, its tables cropped to a shorter block."""
-    cropped = dict(state)
+    """Return the state dict of a model with ``config``, its tables fitted to another block.
+
+    Raises ValueError where one cannot be extended to a longer block.
+    """
+    fitted = dict(state)
     for position in position_classes(config):
+        fit = position.extend if block_size > config.block_size else position.crop
         for name in state:
             if name.startswith(f"transformer.{position.name}."):
-                cropped[name] = position.crop(state[name], block_size)
-    return cropped
+                table = fit(state[name], block_size)
+                if table is None:
+                    raise ValueError(f"{name} has no more than {config.block_size} positions")
+                fitted[name] = table
+    return fitted
 
 
 class Positions(list[Position]):

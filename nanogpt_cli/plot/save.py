@@ -7,7 +7,9 @@ from pathlib import Path
 from nanogpt_cli.errors import UsageError
 from nanogpt_cli.files import atomic_write, check_replaceable, open_regular
 from nanogpt_cli.logs.curves import Curve
-from nanogpt_cli.plot.figure import MAKER, pdf, png, svg
+from nanogpt_cli.plot.canvas import MAKER, Kind
+from nanogpt_cli.plot.figure import pdf, png, svg
+from nanogpt_cli.plot.measures import Measures, draw_measures
 from nanogpt_cli.plot.page import page
 from nanogpt_cli.plot.view import PLAIN, View
 
@@ -26,11 +28,15 @@ KINDS: dict[str, Callable[[Sequence[Curve], View], bytes]] = {
     ".html": page,
 }
 """How each kind of file is drawn, by its suffix."""
+MEASURE_KINDS: dict[str, Kind] = {".png": "png", ".svg": "svg", ".pdf": "pdf"}
+"""Those of pictures of what was measured."""
 
 
-def check_target(path: Path, sources: Iterable[Path], force: bool) -> None:
+def check_target(
+    path: Path, sources: Iterable[Path], force: bool, kinds: Iterable[str] = tuple(KINDS)
+) -> None:
     """Raise UsageError where ``path`` has another suffix, or holds what was not drawn here."""
-    check_suffix(path)
+    check_suffix(path, kinds)
     check_replaceable(path, is_drawing, sources, force)
 
 
@@ -39,18 +45,28 @@ def save(curves: Sequence[Curve], path: Path, view: View = PLAIN) -> None:
 
     Raises UsageError for another suffix, MachineError where the file cannot be written.
     """
-    content = KINDS[check_suffix(path)](curves, view)
+    write(KINDS[check_suffix(path)](curves, view), path)
+
+
+def save_measures(measures: Measures, path: Path) -> None:
+    """Draw what was measured of models into a .png, .svg or .pdf; raises as ``save``."""
+    suffix = check_suffix(path, MEASURE_KINDS)
+    write(draw_measures(measures, MEASURE_KINDS[suffix]), path)
+
+
+def write(content: bytes, path: Path) -> None:
+    """Write a drawing, whole or not at all."""
     with atomic_write(path) as file:
         file.write(content)
 
 
-def check_suffix(path: Path) -> str:
+def check_suffix(path: Path, kinds: Iterable[str] = tuple(KINDS)) -> str:
     """Return the kind of file that a name asks for. Raises UsageError for an unknown one."""
     suffix = path.suffix.lower()
-    if suffix not in KINDS:
+    if suffix not in kinds:
         raise UsageError(
             f"cannot draw into {path}: unknown suffix {suffix or '(none)'}",
-            f"use a name that ends in one of: {', '.join(KINDS)}",
+            f"use a name that ends in one of: {', '.join(kinds)}",
         )
     return suffix
 

@@ -7,9 +7,15 @@ from nanogpt_cli.plot.view import Places
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe and Ito's colours, distinguishable with colour blindness too (jfly.uni-koeln.de/color)."""
-TERMINAL_PALETTE = (33, 208, 36, 175, 220, 117)
-"""The same in the 256 colours of a terminal, light enough for a dark background."""
+DARK_PALETTE = ("#4aa8e0", "#f0803c", "#2fc798", "#e29bc4", "#f2bd42", "#a9d8f5")
+"""The same for a page with a dark ground."""
+TERMINAL_PALETTE = (33, 166, 29, 169, 136, 244)
+"""Like them in the 256 colours of a terminal: a contrast of 3 or more to black and to white."""
 INK, FAINT = "#2b2f36", "#7b828c"
+
+
+Ticks = tuple[list[float], list[str]]
+"""Places along an axis, and their labels."""
 
 
 def columns(points: Places) -> tuple[list[float], list[float]]:
@@ -23,7 +29,7 @@ def thin(points: Places, limit: int) -> Places:
     return [*points[:-1:every], *points[-1:]]
 
 
-def ticks(low: float, high: float, count: int, least: float = 0) -> tuple[list[float], list[str]]:
+def ticks(low: float, high: float, count: int, least: float = 0) -> Ticks:
     """Return about ``count`` round numbers between ``low`` and ``high``, and their labels.
 
     ``least`` is the smallest gap between two of them.
@@ -33,10 +39,10 @@ def ticks(low: float, high: float, count: int, least: float = 0) -> tuple[list[f
     gap = next(m * power for m in (1, 2, 5, 10) if m * power >= raw * 0.999)
     decimals = max(0, -math.floor(math.log10(gap * 1.001)))
     places = [n * gap for n in range(math.ceil(low / gap), math.floor(high / gap) + 1)]
-    return places, [f"{place:,.{decimals}f}" for place in places]
+    return places, [f"{place:,.{decimals}f}" if place else "0" for place in places]
 
 
-def log_ticks(low: float, high: float, count: int) -> tuple[list[float], list[str]]:
+def log_ticks(low: float, high: float, count: int) -> Ticks:
     """Return about ``count`` round numbers on a logarithmic axis, and their labels.
 
     The axis reaches from ``low`` to ``high``, and a tick's place is the logarithm of its number.

@@ -6,7 +6,14 @@ from typing import Any
 
 from nanogpt_cli.logs.curves import Curve
 from nanogpt_cli.plot import scale
-from nanogpt_cli.plot.view import PLAIN, Places, Scene, View, arrange, visible
+from nanogpt_cli.plot.view import PLAIN, Panel, Places, Scene, View, arrange, visible
+
+PANEL_ROWS = 8
+"""Rows of a panel, its heading included."""
+FEWEST_ROWS = 9
+"""Rows of a chart below which it shows nothing."""
+Layer = tuple[Places, str, Any]
+"""Points, the symbol that draws them, and its colour."""
 
 _ASCII = str.maketrans("│┤├─┬┴┼└┘┌┐▲", "|++-+++++++^")
 
@@ -22,6 +29,8 @@ def chart(
 ) -> str:
     """Draw curves in ``width`` by ``height`` characters, with one line of legend each below.
 
+    Panels are below the losses, and make the chart higher where they have no room.
+
     The training loss is faint and smoothed; of several runs it is left out where there are enough
     evaluations. The validation loss has the run's colour, or its letter where several runs cannot
     be told apart by colour, and a mark at its best step.
@@ -33,7 +42,7 @@ def chart(
     symbols = ["braille" if fine else chr(ord("A") + i % 26) for i in range(len(curves))]
     palette = scale.TERMINAL_PALETTE
     hues = [palette[i % len(palette)] for i in range(len(curves))]
-    layers: list[tuple[Places, str, Any]] = []
+    layers: list[Layer] = []
     for trace, hue in zip(scene.traces, hues, strict=True):
         layers.append((trace.train, faint, (hue, None, "dim")))
     for trace, symbol, hue in zip(scene.traces, symbols, hues, strict=True):
@@ -41,8 +50,13 @@ def chart(
     for trace, hue in zip(scene.traces, hues, strict=True):
         layers.append((trace.best, best, hue))
 
-    body = _body(scene, width, height - len(curves) - 1, layers, color=color)
-    rows = [_heading(scene, "faint" if color else "dotted", width), *body.splitlines()]
+    margin = _margin(scene) if scene.panels else 0
+    left = max(height - len(curves) - 1 - PANEL_ROWS * len(scene.panels), FEWEST_ROWS)
+    rows = [_heading(scene, "faint" if color else "dotted", width)]
+    rows += _losses(scene, width, left, layers, margin, color=color).splitlines()
+    for panel in scene.panels:
+        lines = list(zip(panel.lines, symbols, hues, strict=True))
+        rows += [panel.title, *_panel(scene, panel, width, lines, margin, color=color).splitlines()]
     for symbol, hue, text in zip(symbols, hues, _legend(curves, best, width - 3), strict=True):
         swatch = "━━" if fine else symbol
         rows.append(f"\x1b[38;5;{hue}m{swatch}\x1b[0m {text}" if color else f"{swatch} {text}")
@@ -62,36 +76,73 @@ def _heading(scene: Scene, faint: str, width: int) -> str:
     return heading[:width]
 
 
+def _margin(scene: Scene) -> int:
+    """Return how wide the numbers beside the panels are, by which all axes start alike."""
+    labels = [label for panel in scene.panels for label in _ticks(panel)[1]]
+    return max(len(label) for label in [*labels, *scale.ticks(*scene.losses, 8)[1]])
+
+
+def _ticks(panel: Panel) -> scale.Ticks:
+    return scale.ticks(*panel.range, 2)
+
+
+def _losses(
+    scene: Scene, width: int, height: int, layers: Sequence[Layer], margin: int, *, color: bool
+) -> str:
+    """Draw the losses, on a scale of their logarithms where the scene has one."""
+    if scene.log:
+        ticks = scale.log_ticks(*scene.losses, height // 2)
+        layers = [
+            ([(x, math.log10(loss)) for x, loss in points], symbol, pixel)
+            for points, symbol, pixel in layers
+        ]
+    else:
+        ticks = scale.ticks(*scene.losses, height // 4)
+    size = (width, max(height, 8))
+    return _body(scene, scene.losses, _wide(ticks, margin), size, layers, scene.label, color)
+
+
+def _panel(
+    scene: Scene, panel: Panel, width: int, layers: Sequence[Layer], margin: int, *, color: bool
+) -> str:
+    """Draw a panel, without the name of its axis."""
+    size = (width, PANEL_ROWS - 1)
+    return _body(scene, panel.range, _wide(_ticks(panel), margin), size, layers, "", color)
+
+
+def _wide(ticks: scale.Ticks, margin: int) -> scale.Ticks:
+    places, labels = ticks
+    return places, [label.rjust(margin) for label in labels]
+
+
 def _body(
     scene: Scene,
-    width: int,
-    height: int,
-    layers: Sequence[tuple[Places, str, Any]],
-    *,
+    heights: tuple[float, float],
+    ticks: scale.Ticks,
+    size: tuple[int, int],
+    layers: Sequence[Layer],
+    label: str,
     color: bool,
 ) -> str:
-    """Draw the axes and the layers (points, symbol, colour), the later ones on top."""
+    """Draw axes and layers, the later ones on top; ``heights`` are the range of their values."""
     import plotext
 
     plotext.terminal.limit(False, False)  # the caller knows the size, also where there is no screen
     figure = plotext.figure
     figure.clear()
     figure.theme("simple").canvas("default")
-    figure.plot_size(width, max(height, 8))
+    figure.plot_size(*size)
     figure.axes(False, axis="x", side="upper").axes(False, axis="y", side="right")
-    figure.label(scene.label, axis="x")
+    if label:
+        figure.label(label, axis="x")
     least = 1 if scene.label in ("step", "tokens") else 0
-    figure.ruler("x").lim(*scene.along).ticks(*scale.ticks(*scene.along, width // 14, least=least))
-    if scene.log:
-        ticks = scale.log_ticks(*scene.losses, height // 2)
-    else:
-        ticks = scale.ticks(*scene.losses, height // 4)
-    figure.ruler("y").lim(*scene.losses).ticks(*ticks)
+    along = scale.ticks(*scene.along, size[0] // 14, least=least)
+    figure.ruler("x").lim(*scene.along).ticks(*along)
+    figure.ruler("y").lim(*heights).ticks(*ticks)
     for points, symbol, pixel in layers:
         marker = plotext.marker(symbol, pixel)
-        placed = [(x, math.log10(loss)) for x, loss in points] if scene.log else points
-        for piece in visible(placed, *scene.losses):
-            signal = figure.signal(*scale.columns(scale.thin(piece, 4 * width)), marker=marker)
+        for piece in visible(points, *heights):
+            signal = figure.signal(*scale.columns(scale.thin(piece, 4 * size[0])), marker=marker)
             figure.draw(signal.lines(True).density("full"))
     return str(figure.build().string(colorless=not color))
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from nanogpt_cli.errors import DataError
-from nanogpt_cli.logs.curves import Curve, Points
+from nanogpt_cli.logs.curves import Curve, Points, smooth_points
 
 Axis = Literal["step", "tokens", "time"]
 Place = tuple[float, float]
@@ -38,9 +38,18 @@ class View:
     """Whether losses have a logarithmic scale."""
     full: bool = False
     """Whether the range has all losses, those of the first steps too."""
+    smooth: int | None = None
+    """How many neighbours a training loss is averaged over; None is a part of the run."""
+    panels: tuple[str, ...] = ()
+    """What is drawn below the losses, of ``logs.curves.PANELS``."""
+    title: str | None = None
+    size: tuple[float, float] | None = None
+    """Width and height of a picture in inches."""
 
 
 PLAIN = View()
+
+PANEL_TITLES = {"lr": "learning rate", "grad_norm": "gradient norm", "speed": "tokens/s"}
 
 
 @dataclass(frozen=True)
@@ -65,6 +74,18 @@ class Trace:
 
 
 @dataclass(frozen=True)
+class Panel:
+    """What is drawn below the losses, along the same axis."""
+
+    title: str
+    raw: list[Places]
+    """One for each run, some of them empty."""
+    lines: list[Places]
+    """The same without noise; peaks count as the highest value of the others."""
+    range: tuple[float, float]
+
+
+@dataclass(frozen=True)
 class Scene:
     """What is drawn of all runs."""
 
@@ -77,13 +98,15 @@ class Scene:
     log: bool
     above: float | None
     """The highest loss, where it is outside the range."""
+    panels: list[Panel]
 
 
 def arrange(curves: Sequence[Curve], view: View, pad: float, sparse: bool = False) -> Scene:
     """Choose what is drawn, with a part ``pad`` of the losses' range as room on both sides.
 
     A ``sparse`` one of several runs leaves out the training loss of those with enough evaluations.
-    Raises DataError where a run's log has no tokens or times, or a logarithm no losses above zero.
+    Raises DataError where a run's log has no tokens or times, a logarithm no losses above zero, or
+    no log what a panel shows.
     """
     unit, label = _unit(curves, view.x)
     traces = [_trace(curve, view, unit) for curve in curves]
@@ -101,6 +124,7 @@ def arrange(curves: Sequence[Curve], view: View, pad: float, sparse: bool = Fals
         (scale(low) - room, scale(high) + room),
         view.log,
         above=top if scale(top) > scale(high) + room else None,
+        panels=[_panel(name, curves, view, unit) for name in view.panels],
     )
 
 
@@ -129,21 +153,17 @@ def _unit(curves: Sequence[Curve], x: Axis) -> tuple[float, str]:
 
 
 def _trace(curve: Curve, view: View, unit: float) -> Trace:
-    positions = curve.positions.get(view.x, {})
-
     def place(points: Points) -> Places:
-        if view.x != "step":
-            found = [(positions[step] / unit, x) for step, x in points if step in positions]
-        else:
-            found = [(float(step), x) for step, x in points]
+        found = _places(curve, points, view, unit)
         return [point for point in found if point[1] > 0 or not view.log]
 
-    first = int(_falls_unseen(curve))
+    train = curve.smooth_train if view.smooth is None else smooth_points(curve.train, view.smooth)
+    first = int(falls_unseen(curve))
     after = place([(curve.overfits_after, 1)]) if curve.overfits_after is not None else []
     trace = Trace(
         curve,
         raw=place(curve.train),
-        train=place(curve.smooth_train),
+        train=place(train),
         val=place(curve.val[first:]),
         untrained=place(curve.val[:first]),
         best=place([curve.best] if curve.best else []),
@@ -151,9 +171,41 @@ def _trace(curve: Curve, view: View, unit: float) -> Trace:
     )
     if trace.lines:
         return trace
-    if view.x != "step" and not positions:
+    if view.x != "step" and not curve.positions.get(view.x):
         raise DataError(f"the log of {curve.name} has no {view.x}", "draw it with --x step")
     raise DataError(f"{curve.name} has no losses above zero", "draw it without --log")
+
+
+def _places(curve: Curve, points: Points, view: View, unit: float) -> Places:
+    """Return where points of a run are along the axis; those that the log does not place are not.
+
+    ``unit`` is that of the axis.
+    """
+    if view.x == "step":
+        return [(float(step), value) for step, value in points]
+    positions = curve.positions.get(view.x, {})
+    return [(positions[step] / unit, value) for step, value in points if step in positions]
+
+
+def _panel(name: str, curves: Sequence[Curve], view: View, unit: float) -> Panel:
+    """Arrange a panel, whose range leaves out the highest fiftieth where that is far above."""
+    raw = [curve.panels.get(name, []) for curve in curves]
+    values = sorted(value for points in raw for _, value in points)
+    if not values:
+        logs = (
+            f"the log of {curves[0].name} has no" if len(curves) == 1 else "none of the logs has a"
+        )
+        raise DataError(f"{logs} {PANEL_TITLES[name]}", f"leave {name} out of --panels")
+    high = values[math.ceil(len(values) * 0.98) - 1]
+    even = [[(step, min(value, high)) for step, value in points] for points in raw]
+    lines = raw if name == "lr" else [smooth_points(points, view.smooth) for points in even]
+    top = values[-1] if values[-1] <= 2 * high else 1.3 * high
+    return Panel(
+        PANEL_TITLES[name],
+        [_places(curve, points, view, unit) for curve, points in zip(curves, raw, strict=True)],
+        [_places(curve, points, view, unit) for curve, points in zip(curves, lines, strict=True)],
+        (min(0.0, values[0]), 1.08 * top or 1.0),
+    )
 
 
 def _without_training(trace: Trace) -> Trace:
@@ -161,7 +213,7 @@ def _without_training(trace: Trace) -> Trace:
     return replace(trace, train=[], val=trace.untrained + trace.val, untrained=[])
 
 
-def _falls_unseen(curve: Curve) -> bool:
+def falls_unseen(curve: Curve) -> bool:
     """Whether the training loss is known between the validation loss at step 0 and the next."""
     steps = [step for step, _ in curve.val[:2]]
     return steps[:1] == [0] and any(0 < step < steps[-1] for step, _ in curve.train)

@@ -57,6 +57,9 @@ class Tokenizer(Protocol):
         wrong too.
         """
 
+    def encode_many(self, texts: Sequence[str]) -> "list[Ids]":
+        """Return the ids of each text, as ``encode_array`` does: faster for many short ones."""
+
     def decode(self, ids: Iterable[int]) -> str:
         """Return the text of these ids; bytes that are not UTF-8 become U+FFFD."""
 
@@ -126,6 +129,10 @@ class Vocabulary(ABC):
         import numpy as np
 
         return np.array(self.encode(text), np.uint32)
+
+    def encode_many(self, texts: Sequence[str]) -> "list[Ids]":
+        """Return the ids of each text."""
+        return [self.encode_array(text) for text in texts]
 
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:

@@ -102,6 +102,24 @@ class BPETokenizer(Vocabulary):
         ranks = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
         return ranks if self._ids is None else np.array(self._ids, np.uint32)[ranks]
 
+    def encode_many(self, texts: Sequence[str]) -> "list[Ids]":
+        """Encode by gigatoken, also what is too short for it alone."""
+        import numpy as np
+
+        whole = [len(text) < _LONG_WHITESPACE for text in texts]
+        short = [valid_text(text) for text, fits in zip(texts, whole, strict=True) if fits]
+        if self._engine is None or len(short) < 2:
+            return [self.encode_array(text) for text in texts]
+        found = self._engine.encode_many(short, self._slow_ranks)
+        if found is None:
+            raise EnginesDiffer(self._use_tiktoken)
+        if self._ids is not None:
+            ids = np.array(self._ids, np.uint32)
+            found = [ids[ranks] for ranks in found]
+        encoded = iter(found)
+        pairs = zip(texts, whole, strict=True)
+        return [next(encoded) if fits else self.encode_array(text) for text, fits in pairs]
+
     def _ranks(self, piece: str) -> "npt.NDArray[np.uint32]":
         """Return the ranks of a piece of text (N,). Raises EnginesDiffer where they are wrong."""
         if self._engine is None or len(piece) < _SMALL:

@@ -81,6 +81,36 @@ class FastEngine:
         same = len(found) == len(expected) and bool((found == expected).all())
         return ranks if same else None
 
+    def encode_many(
+        self, texts: Sequence[str], reference: Callable[[str], "Ids"]
+    ) -> "list[Ids] | None":
+        """Return the ranks of each of several short texts; None where they are not ``reference``'s.
+
+        Together they are checked as one piece of text is.
+        """
+        import numpy as np
+
+        datas = [text.encode() for text in texts]
+        size = sum(map(len, datas))
+        if self._seen > _RENEWED:
+            self._engine, self._seen = self._make(), 0
+        self._seen += size
+        encode = self._engine.encode
+        ranks: list[Ids] = [encode(data) for data in datas]
+        if not ranks:
+            return ranks
+        if int(self._lengths[np.concatenate(ranks)].sum(dtype="u8")) != size:
+            return None
+        self._pieces += 1
+        at, left = self._pieces * 7919 % len(texts), _SAMPLE
+        while left > 0 and at < len(texts):
+            expected = reference(texts[at])
+            if len(ranks[at]) != len(expected) or bool((ranks[at] != expected).any()):
+                return None
+            left -= len(texts[at]) + 1
+            at += 1
+        return ranks
+
 
 def fast_engine(tokens: Sequence[bytes], pattern: str) -> FastEngine | None:
     """Return gigatoken for a vocabulary; None where it is not installed or cannot run it."""

@@ -11,6 +11,7 @@ from torch import Tensor
 from nanogpt_cli.config import ModelConfig, TrainConfig
 from nanogpt_cli.data.batches import training_batch, training_starts
 from nanogpt_cli.data.mask import LossMask
+from nanogpt_cli.data.order import VERSION
 from nanogpt_cli.data.store import Tokens
 from nanogpt_cli.errors import UsageError
 from nanogpt_cli.text import counted
@@ -32,8 +33,11 @@ class Batches:
         config: TrainConfig,
         parallel: Parallel,
         mask: LossMask | None = None,
+        order: int = VERSION,
     ) -> None:
         self.tokens, self.mask, self.config, self.parallel = tokens, mask, config, parallel
+        self.order = order
+        """The version of the order in which an epoch goes over the text."""
         self.block_size = model_config.block_size
         self.windows = config.batch_size * config.gradient_accumulation_steps
         """Windows of a step, in all processes together."""
@@ -87,7 +91,12 @@ class Batches:
 
     def _place(self, numbers: range) -> dict[str, Any]:
         """Return what identifies the windows of a micro-batch."""
-        return {"seed": self.config.seed, "numbers": numbers, "block_size": self.block_size}
+        return {
+            "seed": self.config.seed,
+            "numbers": numbers,
+            "block_size": self.block_size,
+            "order": self.order,
+        }
 
 
 def smaller_micro_batches(config: TrainConfig) -> TrainConfig | None:

@@ -14,8 +14,8 @@ import torch
 
 from nanogpt_cli.config import ModelConfig
 from nanogpt_cli.data.prepare import PrepareOptions, PrepareResult, prepare
-from nanogpt_cli.model.accounting import head_flops, step_flops
 from nanogpt_cli.model.gpt import GPT
+from nanogpt_cli.sizes import head_flops, step_flops
 from nanogpt_cli.tokenizer.choice import AUTO, candidates
 from nanogpt_cli.training.loop import train
 from nanogpt_cli.training.plan import Request, make_run
@@ -52,16 +52,23 @@ class Tried:
 
 
 def compare_tokenizers(
-    options: PrepareOptions, seconds: float = 0.0, doing: Callable[[str], None] = lambda _: None
+    options: PrepareOptions,
+    seconds: float = 0.0,
+    doing: Callable[[str], None] = lambda _: None,
+    notes: list[str] | None = None,
 ) -> list[Tried]:
     """Try tokenizers on the input of ``options``, and train with each for some seconds.
 
-    It is those that may suit the text and, beside them, one that the options name. Raises the
+    It is those that may suit the text and, beside them, one that the options name. ``notes`` are
+    told what preparing the text says of it. Raises the
     errors of ``prepare`` and of a run.
     """
     with tempfile.TemporaryDirectory(prefix="nanogpt-") as folder:
         doing("reading the text")
-        suited = _prepared(options, AUTO, Path(folder)).tokenizer
+        first = _prepared(options, AUTO, Path(folder))
+        suited = first.tokenizer
+        if notes is not None:
+            notes += [note for note in first.notes if not note.startswith("tokenizer ")]
         names = candidates(suited)
         names += [] if options.tokenizer in (AUTO, *names) else [options.tokenizer]
         tried: list[Tried] = []

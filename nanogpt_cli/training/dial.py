@@ -7,7 +7,7 @@ be enough stands with its measurements in docs/levers.md.
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from statistics import median
 from typing import Any
@@ -19,52 +19,18 @@ from nanogpt_cli.config import ModelConfig, TrainConfig, tokens_per_step
 from nanogpt_cli.data.store import Dataset
 from nanogpt_cli.device import autocast, compiles, find_dtype, try_compile
 from nanogpt_cli.model.factory import make_model
+from nanogpt_cli.sizes import TOKENS_PER_PARAMETER, Size, fitting_sizes
 from nanogpt_cli.training.batches import Batches
 from nanogpt_cli.training.optim import make_optimizers
 from nanogpt_cli.training.parallel import Parallel
 from nanogpt_cli.training.state import TrainState
 from nanogpt_cli.training.step import apply, gradients
 
-
-@dataclass(frozen=True)
-class Size:
-    """A size that the dial can choose."""
-
-    n_layer: int
-    n_head: int
-    n_embd: int
-    batch_size: int
-
-    @property
-    def parameters(self) -> int:
-        """Parameters in the matrices of the blocks."""
-        return 12 * self.n_layer * self.n_embd**2
-
-
-LADDER = (
-    Size(2, 2, 64, 8),
-    Size(2, 4, 128, 8),
-    Size(3, 4, 128, 8),
-    Size(3, 3, 192, 8),
-    Size(4, 3, 192, 8),
-    Size(4, 4, 256, 8),
-    Size(6, 4, 256, 8),
-    Size(6, 6, 384, 16),
-    Size(8, 8, 512, 32),
-    Size(12, 12, 768, 32),
-)
-
 GPU_BATCH = 64
 """Sequences in a step that keep a GPU busy; fewer take it as long."""
 
 COMPILED_GAIN = 1.5
 """How many times as fast a compiled step is on a GPU: 1.4 to 1.6, see docs/benchmarks.md."""
-
-TOKENS_PER_PARAMETER = 7
-"""How many tokens a size must see per parameter to be better than the next smaller one."""
-
-PARAMETERS_PER_TOKEN = 1.5
-"""How large a model may be for its text; a larger one memorises it before it generalises."""
 
 
 def fit(
@@ -85,8 +51,7 @@ def fit(
     def batch_size(size: Size) -> int:
         return max(size.batch_size, processes * (GPU_BATCH if on_gpu else 1))
 
-    room = PARAMETERS_PER_TOKEN * len(dataset.train)
-    sizes = [size for size in LADDER if size is LADDER[0] or size.parameters <= room]
+    sizes = fitting_sizes(len(dataset.train))
 
     def tokens_seen(size: Size) -> float:
         sized = replace(model_config, n_layer=size.n_layer, n_head=size.n_head, n_embd=size.n_embd)

@@ -46,17 +46,20 @@ class Evaluation:
     val: Loss
     best: bool
     """Whether the validation loss is the lowest so far."""
+    other: Loss | None
+    """Of the other dataset, where there is one."""
     sample: tuple[str, str] | None
     """A prompt and how the model continued it; in the main process, where asked for."""
 
 
 class Evaluator:
-    """Measures fixed windows of both splits."""
+    """Measures fixed windows of both splits, and of another dataset's validation text."""
 
     def __init__(
         self, run: Run, parallel: Parallel, clock: Clock, guard: Guard, recorder: Recorder
     ) -> None:
         self.dataset, self.model_config, self.config = run.dataset, run.model_config, run.config
+        self.other = run.other
         self.parallel, self.clock, self.guard, self.recorder = parallel, clock, guard, recorder
         self._byte_counts = token_byte_counts(run.dataset.tokenizer, run.model_config.vocab_size)
         self._ended = 0.0
@@ -98,10 +101,15 @@ class Evaluator:
             self.dataset.train, block_size, budget, self.dataset.train_mask
         )
         data = self.dataset
-        val, train = self._together(
+        shares = [
             self._share(state, data.val, data.val_mask, val_windows),
             self._share(state, data.train, data.train_mask, train_windows),
-        )
+        ]
+        if self.other:
+            val_of_other = self.other.val, self.other.val_mask
+            windows = evaluation_windows(val_of_other[0], block_size, budget, val_of_other[1])
+            shares.append(self._share(state, *val_of_other, windows))
+        val, train, *others = self._together(*shares)
         self.parallel.settle(state.model)
         self.guard.check_evaluation(state, val)
         sample = None
@@ -113,7 +121,7 @@ class Evaluator:
         state.evaluations += 1
         state.evals_since_best = 0 if best else state.evals_since_best + 1
         state.best_val_loss = min(state.best_val_loss, val.per_token)
-        return Evaluation(train, val, best, sample)
+        return Evaluation(train, val, best, others[0] if others else None, sample)
 
     def ended(self, state: TrainState) -> None:
         """Note that an evaluation is over, complete or not."""

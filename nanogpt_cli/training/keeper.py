@@ -165,6 +165,7 @@ class RunKeeper(Keeper):
                 "folder": str(dataset.folder),
                 "fingerprint": dataset.fingerprint,
                 "loss_on": "replies" if dataset.train_mask else "all",
+                "order": self.batches.order,
             },
             train_config=asdict(self.batches.config),
             step=state.step,

@@ -35,6 +35,7 @@ from nanogpt_cli.training.run import Outcome, Run
 from nanogpt_cli.training.signals import StopRequestedError, StopSignals
 from nanogpt_cli.training.state import TrainState
 from nanogpt_cli.training.step import apply, gradients, step_seed
+from nanogpt_cli.training.trackers.base import Place, Trackers, tracker_names
 
 
 def train(run: Run, reporter: Reporter | None = None) -> Outcome:
@@ -74,16 +75,20 @@ class _Training:
         self.state = _make_state(run, parallel, dtype)
         self.signals = StopSignals()
         data = run.dataset
-        self.batches = Batches(data.train, run.model_config, run.config, parallel, data.train_mask)
+        self.batches = Batches(
+            data.train, run.model_config, run.config, parallel, data.train_mask, run.order
+        )
         self.clock = Clock(run.config, parallel, self.signals)
         self.recorder = Recorder()
         notes = _restore(run, self.state, self.machine, parallel) if run.resume else []
         if parallel.is_main:
-            log = None
+            log = trackers = None
             if folder:
                 log, said = open_log(run, folder, self.state)
                 notes += said
-            self.recorder = RunRecorder(log, reporter, run.config)
+                place = Place(log.path, self.state.step, run.resume, reporter.note)
+                trackers = Trackers(tracker_names(run.config.log_to), place)
+            self.recorder = RunRecorder(log, reporter, run.config, trackers)
         for note in notes:
             self.recorder.note(note)
         self.guard = Guard(run, self.batches, self.recorder)
@@ -148,7 +153,9 @@ class _Training:
             evaluation = self.evaluator.run(state, sample)
             if evaluation.best or config.always_save_checkpoint:
                 self.keeper.save_best(state, evaluation.val.per_token)
-            self.recorder.evaluated(state, evaluation.train, evaluation.val, evaluation.best)
+            self.recorder.evaluated(
+                state, evaluation.train, evaluation.val, evaluation.best, evaluation.other
+            )
             if evaluation.sample:
                 self.recorder.sampled(state, *evaluation.sample)
         self.evaluator.ended(state)

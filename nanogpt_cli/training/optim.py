@@ -215,16 +215,18 @@ def make_optimizers(model: GPT, config: TrainConfig, muon_class: type[Muon] = Mu
         if not muon and (role == "matrix" or (role == "token" and model.tied_head)):
             role = "decayed"
         of[role].append(p)
-    rate = model.embedding_rate
+    betas = (config.beta1, config.beta2)
+    # A row has a gradient only where its token occurs. Where the mean of squares is forgotten
+    # sooner than that, each occurrence moves the row as far as all before it did.
+    seldom = {"multiple": model.embedding_rate, "betas": (config.beta1, max(config.beta2, 0.99))}
     groups: list[dict[str, Any]] = [
         {"params": of["decayed"], "weight_decay": config.weight_decay},
         {"params": of["free"], "weight_decay": 0.0},
-        {"params": of["token"], "weight_decay": 0.0, "multiple": rate},
+        {"params": of["token"], "weight_decay": 0.0, **seldom},
         # the decay keeps a small text from being memorised here, better than dropout does
-        {"params": of["ngram"], "weight_decay": 3 * config.weight_decay, "multiple": rate},
+        {"params": of["ngram"], "weight_decay": 0.6 * config.weight_decay, **seldom},
     ]
     groups = groups[:2] + [group for group in groups[2:] if group["params"]]
-    betas = (config.beta1, config.beta2)
     adam = torch.optim.AdamW(groups, lr=config.learning_rate, betas=betas, fused=True)
     if not muon:
         return Optimizers(adam)

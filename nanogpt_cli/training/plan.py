@@ -29,17 +29,20 @@ from nanogpt_cli.runs import (
 from nanogpt_cli.text import counted, duration, shell_word
 from nanogpt_cli.training import dial, forecast
 from nanogpt_cli.training.folder import refuse_existing
+from nanogpt_cli.training.other_data import other_dataset
 from nanogpt_cli.training.parallel import join, launched
 from nanogpt_cli.training.run import Run
 from nanogpt_cli.training.settings import Base, checked, merge, train_config, with_eval_tokens
 from nanogpt_cli.training.start import (
-    cropped,
     extends,
+    fitted_to_block,
     grown,
     initial_checkpoint,
     last_good_state,
     refuse_differences,
+    saved_order,
 )
+from nanogpt_cli.training.trackers.base import check_trackers
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,9 @@ def make_run(request: Request, doing: Callable[[str], None] = lambda text: None)
     launch = launched()
     if launch.restarts and request.init_from != "resume":
         request = restarted(request, launch.job)
-    return _resumed(request) if request.init_from == "resume" else _new(request, doing)
+    run = _resumed(request) if request.init_from == "resume" else _new(request, doing)
+    check_trackers(run.config.log_to)
+    return run
 
 
 def restarted(request: Request, job: str | None) -> Request:
@@ -96,7 +101,7 @@ def _job_of(folder: Path) -> str | None:
 
 def _new(request: Request, doing: Callable[[str], None]) -> Run:
     asked = checked(request.settings)
-    data = open_dataset(find_dataset(request.data))
+    data = open_dataset(find_dataset(request.data), asked.get("loss_on", TrainConfig.loss_on))
     notes = list(data.notes)
     device = find_device(asked.get("device", TrainConfig.device))
     automatic = request.preset == "auto"
@@ -108,7 +113,7 @@ def _new(request: Request, doing: Callable[[str], None]) -> Run:
     else:
         start = _adapted_to_data(start, request, asked, data, notes)
         layers = [asdict(start.config), asked]
-        base = Base(preset, _optimizer_of(start) if automatic else None)
+        base = Base(preset, _optimizer_of(start) if automatic else None, len(data.train))
     model_config = _with_block_that_fits(merge(ModelConfig, *layers), asked, data, notes)
     config = train_config(base, asked, model_config)
     if start is None and automatic and _leaves_the_size_open(asked):
@@ -132,6 +137,7 @@ def _new(request: Request, doing: Callable[[str], None]) -> Run:
         notes.append(
             f"fine-tuning: {config.optimizer}, learning rate {config.learning_rate:.2g}, "
             f"{counted(config.warmup_iters, 'step')} of warm-up"
+            + ("" if config.time else f", {counted(config.max_iters, 'step')}")
         )
     config = _that_fits_memory(model_config, config, device, notes)
     folder = request.out_dir or _free_folder(
@@ -139,9 +145,20 @@ def _new(request: Request, doing: Callable[[str], None]) -> Run:
     )
     if not request.force:
         refuse_existing(folder)
-    start = start and cropped(start, model_config)
-    fresh = not request.force
-    return Run(data, folder, model_config, config, start, fresh=fresh, notes=tuple(notes))
+    other = None
+    if start:
+        other, config = other_dataset(config, start, data)
+        start = fitted_to_block(start, model_config)
+    return Run(
+        data,
+        folder,
+        model_config,
+        config,
+        start,
+        other=other,
+        fresh=not request.force,
+        notes=tuple(notes),
+    )
 
 
 def _resumed(request: Request) -> Run:
@@ -150,7 +167,10 @@ def _resumed(request: Request) -> Run:
     notes: list[str] = []
     path, start, loaded = last_good_state(path, notes)
     folder = run_of(path)
-    data = open_dataset(find_dataset(request.data or start.data.get("folder")))
+    trained = start.train_config.get("loss_on", TrainConfig.loss_on)
+    data = open_dataset(
+        find_dataset(request.data or start.data.get("folder")), asked.get("loss_on", trained)
+    )
     refuse_differences(path, start, asked, data, free={"dropout"})
     known = start.data.get("fingerprint")
     if known and known != data.fingerprint and not request.force:
@@ -174,16 +194,19 @@ def _resumed(request: Request) -> Run:
     if old and not original.exists() and not config.eval_only:
         backup = (path, original)  # nanoGPT's, which this run's own ckpt.pt will replace
         notes.append(f"the old {path.name} is kept as {original.name}")
+    other, config = other_dataset(config, start, data, notes)
     return Run(
         data,
         folder,
         model_config,
         config,
         start,
+        other=other,
         resume=True,
         loaded=(path, loaded),
         backup=backup,
         notes=(*data.notes, *notes),
+        order=saved_order(path, start),
     )
 
 

@@ -18,6 +18,7 @@ from nanogpt_cli.training.parallel import launched
 from nanogpt_cli.training.reporter import EvalReport, Reporter, StepReport
 from nanogpt_cli.training.run import Outcome, Run
 from nanogpt_cli.training.state import TrainState
+from nanogpt_cli.training.trackers.base import Trackers
 from nanogpt_cli.version import __version__
 
 
@@ -33,8 +34,10 @@ class Recorder:
     def evaluating(self, tokens: int) -> None:
         """So many more tokens of an evaluation are done."""
 
-    def evaluated(self, state: TrainState, train: Loss, val: Loss, best: bool) -> None:
-        """An evaluation is complete."""
+    def evaluated(
+        self, state: TrainState, train: Loss, val: Loss, best: bool, other: Loss | None = None
+    ) -> None:
+        """An evaluation is complete; ``other`` is of another dataset."""
 
     def sampled(self, state: TrainState, prompt: str, text: str) -> None:
         """The model has written a text."""
@@ -67,10 +70,16 @@ class Recorder:
 
 
 class RunRecorder(Recorder):
-    """Writes metrics.jsonl, unless there is no log, and tells the reporter."""
+    """Writes metrics.jsonl, unless there is no log, and tells trackers and the reporter."""
 
-    def __init__(self, log: MetricsLog | None, reporter: Reporter, config: TrainConfig) -> None:
-        self.log, self.reporter, self.config = log, reporter, config
+    def __init__(
+        self,
+        log: MetricsLog | None,
+        reporter: Reporter,
+        config: TrainConfig,
+        trackers: Trackers | None = None,
+    ) -> None:
+        self.log, self.reporter, self.config, self.trackers = log, reporter, config, trackers
         self._since: tuple[float, int] | None = None
         """When, and at how many tokens, the stretch began that the rate is measured over."""
         self._step_begun = 0.0
@@ -85,6 +94,7 @@ class RunRecorder(Recorder):
             "trained_tokens": run.dataset.trained_tokens,
             "val_tokens": len(run.dataset.val),
             "tokenizer": run.dataset.tokenizer.name,
+            **({"other": str(run.other.folder)} if run.other else {}),
         }
         versions = {
             "nanogpt": __version__,
@@ -113,9 +123,12 @@ class RunRecorder(Recorder):
         self._since = None
         self.reporter.evaluating(tokens)
 
-    def evaluated(self, state: TrainState, train: Loss, val: Loss, best: bool) -> None:
+    def evaluated(
+        self, state: TrainState, train: Loss, val: Loss, best: bool, other: Loss | None = None
+    ) -> None:
         """Write the losses."""
         bpb = val.bits_per_byte
+        elsewhere = other.per_token if other else None
         self._write(
             "eval",
             step=state.step,
@@ -125,8 +138,9 @@ class RunRecorder(Recorder):
             val_loss=val.per_token,
             bits_per_byte=bpb,
             val_tokens=val.tokens,
+            **({} if other is None else {"other_val_loss": elsewhere}),
         )
-        report = EvalReport(state.step, train.per_token, val.per_token, bpb, best)
+        report = EvalReport(state.step, train.per_token, val.per_token, bpb, best, elsewhere)
         self.reporter.evaluation(report)
 
     def sampled(self, state: TrainState, prompt: str, text: str) -> None:
@@ -200,10 +214,14 @@ class RunRecorder(Recorder):
         self.sync()
 
     def close(self) -> None:
-        """Close the log."""
+        """Close the log, then the trackers, which may take longer."""
         if self.log:
             self.log.close()
+        if self.trackers:
+            self.trackers.close()
 
     def _write(self, event: str, **fields: Any) -> None:
         if self.log:
             self.log.write(event, **fields)
+        if self.trackers:
+            self.trackers.write(event, fields)

@@ -31,6 +31,8 @@ class EvalReport:
     val_loss: float
     bits_per_byte: float | None
     best: bool
+    other_val_loss: float | None = None
+    """On the dataset of ``--also-eval``: what the model was trained on before, say."""
 
 
 class Reporter:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from nanogpt_cli.checkpoint.schema import Checkpoint
 from nanogpt_cli.config import ModelConfig, TrainConfig
+from nanogpt_cli.data.order import VERSION
 from nanogpt_cli.data.store import Dataset
 
 
@@ -18,6 +19,8 @@ class Run:
     config: TrainConfig
     start: Checkpoint | None = None
     """Where the parameters come from, unless from scratch. Training takes its tensors over."""
+    other: Dataset | None = None
+    """What the model was trained on before, say; its validation loss is reported too."""
     resume: bool = False
     """Whether ``start`` is a state of this very run, to be continued."""
     loaded: tuple[Path, object] | None = None
@@ -28,6 +31,8 @@ class Run:
     """A checkpoint of another program that this run would replace, and what to keep it as."""
     notes: tuple[str, ...] = ()
     """What had to be assumed, for the user to read."""
+    order: int = VERSION
+    """The version of the order in which an epoch goes over the text."""
 
 
 @dataclass(frozen=True)

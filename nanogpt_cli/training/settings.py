@@ -19,6 +19,8 @@ FINE_TUNING_RATE = 0.1
 """The learning rate of fine-tuning, as a part of that from scratch."""
 FINE_TUNING_WARMUP = 100
 """Steps of warm-up when fine-tuning, but at most a tenth of the run."""
+FINE_TUNING_EPOCHS, FINE_TUNING_LEAST = 6, 20
+"""How often fine-tuning reads the text where no length was asked for, and its fewest steps."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Base:
     """A preset, or what the dial chose over it."""
     fine_tuning: str | None = None
     """The optimizer to fine-tune with, where trained parameters are the start."""
+    train_tokens: int = 0
+    """How much text there is to fine-tune on."""
 
 
 def merge(kind: type, *layers: Mapping[str, Any]) -> Any:
@@ -84,6 +88,10 @@ def _adapted(base: Base, asked: Mapping[str, Any], model_config: ModelConfig) ->
     if base.fine_tuning:
         values["optimizer"] = base.fine_tuning
         values["learning_rate"], values["min_lr"] = FINE_TUNING_RATE * fitted, 0.0
+        if "max_iters" not in asked:
+            steps = math.ceil(FINE_TUNING_EPOCHS * base.train_tokens / tokens)
+            values["max_iters"] = min(values["max_iters"], max(FINE_TUNING_LEAST, steps))
+            both["max_iters"] = values["max_iters"]
         values["warmup_iters"] = min(FINE_TUNING_WARMUP, both["max_iters"] // 10)
         values["lr_decay_iters"] = 0
     elif "learning_rate" in asked:
@@ -96,6 +104,8 @@ def _adapted(base: Base, asked: Mapping[str, Any], model_config: ModelConfig) ->
 
 def _typed(name: str, value: Any) -> Any:
     wanted, default = _TYPES[name], _DEFAULTS[name]
+    if name == "log_to" and isinstance(value, list | tuple):
+        value = ",".join(map(str, value))
     if type(value) is wanted or value is default:
         return value
     if name == "time" and isinstance(value, str):

@@ -7,34 +7,30 @@ from typing import Any
 
 import torch
 
-from nanogpt_cli.checkpoint import torchfile
+from nanogpt_cli.checkpoint import hub, torchfile
 from nanogpt_cli.checkpoint.load import attach_tokenizer, load_checkpoint
 from nanogpt_cli.checkpoint.schema import HEAD, WTE, Checkpoint, check_readable, from_content
 from nanogpt_cli.config import ModelConfig, TrainConfig, config_fields
+from nanogpt_cli.data.order import VERSION
 from nanogpt_cli.data.store import Dataset
 from nanogpt_cli.errors import CheckpointError, UnreadableError, UsageError
 from nanogpt_cli.files import identity
-from nanogpt_cli.model.positions import crop_tables
+from nanogpt_cli.model.positions import fit_tables
 from nanogpt_cli.runs import LAST, RUNS, STATE, find_checkpoint, run_of, saved_states
 from nanogpt_cli.setting import flag
+from nanogpt_cli.text import shortened
 from nanogpt_cli.training.settings import merge
-
-_DOWNLOADS = ("gpt2", "gpt2-medium", "gpt2-large", "gpt2-xl")
-"""What nanoGPT's --init-from takes from the network."""
 
 
 def initial_checkpoint(init_from: str) -> Checkpoint | None:
     """Return the checkpoint that ``--init-from`` names, or None for scratch.
 
-    Raises UsageError for a model that would have to be downloaded, and CheckpointError.
+    Raises UsageError for a model that cannot be downloaded, and CheckpointError.
     """
     if init_from == "scratch":
         return None
-    if init_from in _DOWNLOADS and not (Path(init_from).exists() or (RUNS / init_from).exists()):
-        raise UsageError(
-            f"--init-from {init_from} would download parameters, and nanogpt opens no connection",
-            "download the model's folder (config.json, model.safetensors) and name that folder",
-        )
+    if init_from in hub.NAMES and not (Path(init_from).exists() or (RUNS / init_from).exists()):
+        return load_checkpoint(hub.download(init_from))
     return load_checkpoint(find_checkpoint(init_from))
 
 
@@ -130,13 +126,32 @@ def grown(start: Checkpoint, more: int) -> Checkpoint:
     return replace(start, config=config, model=start.model | tables)
 
 
-def cropped(start: Checkpoint, config: ModelConfig) -> Checkpoint:
-    """Cut the position tables of a checkpoint down to a shorter block. Raises CheckpointError."""
+def fitted_to_block(start: Checkpoint, config: ModelConfig) -> Checkpoint:
+    """Fit the position tables of a checkpoint to a shorter or longer block.
+
+    Raises CheckpointError where they are learned for each position and the block is longer.
+    """
     block = config.block_size
-    if block > start.config.block_size:
+    try:
+        model = fit_tables(start.config, start.model, block)
+    except ValueError as error:
         raise CheckpointError(
-            f"--block-size {block} is more than the checkpoint's {start.config.block_size}",
-            "leave --block-size out",
-        )
-    model = crop_tables(start.config, start.model, block)
+            f"--block-size {block} is more than the checkpoint's {start.config.block_size}, and "
+            f"{error}",
+            "leave --block-size out; models with --pos-embd rope or relative can be lengthened",
+        ) from error
     return replace(start, config=config, model=model)
+
+
+def saved_order(path: Path, start: Checkpoint) -> int:
+    """Return the version of the order in which a run goes over its text: the first, if not said.
+
+    Raises CheckpointError for one that is not known.
+    """
+    order = start.data.get("order", 1)
+    if type(order) is not int or not 1 <= order <= VERSION:
+        raise CheckpointError(
+            f"{path}: its order of the text, {shortened(order)}, is not known here",
+            "update nanogpt, or start a new run from it: --init-from FILE",
+        )
+    return order

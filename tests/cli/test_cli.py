@@ -173,7 +173,6 @@ def test_the_earlier_projects_command_works_verbatim(nanogpt, text_data):
         (["train", "--compile=maybe"], 2, "neither True nor False", "--compile"),
         (["train", "--data-dir", "nowhere"], 3, "nowhere", "nanogpt prepare"),
         (["train", "--preset", "huge"], 2, "huge", "quick"),
-        (["train", "--init-from", "gpt2-xl"], 2, "no connection", "folder"),
         (["train", "--init-from", "resume"], 4, "no run", "nanogpt train"),
         (["train", "--time", "soon"], 2, "soon", "20m"),
         (["chat"], 4, "no run under out", "nanogpt train"),

@@ -273,3 +273,19 @@ def test_a_table_alone_has_no_studies(talk, nanogpt, form):
     code, out, err = nanogpt("eval", talk, form, "--speed", *FLAGS)
     assert (code, out) == (2, "")
     assert f"error: {form} prints the table alone, without --speed" in err
+
+
+def test_models_are_drawn_with_their_intervals_and_losses_by_position(talk, nanogpt):
+    args = ("eval", talk, "--metrics", "val_loss,bits_per_byte", *FLAGS)
+    code, _, err = nanogpt(*args, "--positions", "-o", "models.svg")
+    assert code == 0, err
+    assert "wrote models.svg" in err
+    drawn = Path("models.svg").read_text()
+    for words in ("talk", "bits/byte ↓", "position in the window, in tokens"):
+        assert f"<!-- {words} -->" in drawn
+    Path("notes.svg").write_text("mine")
+    for target, words in (("models.html", "unknown suffix"), ("notes.svg", "--force")):
+        code, out, err = nanogpt(*args, "-o", target)
+        assert (code, out) == (2, "")
+        assert words in err
+    assert Path("notes.svg").read_text() == "mine"

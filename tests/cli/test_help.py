@@ -9,6 +9,7 @@ import pytest
 import typer
 
 from nanogpt_cli import cli
+from nanogpt_cli.cli.topics import TOPICS, Topic, topic_text
 from nanogpt_cli.version import __version__
 
 COMMANDS = [
@@ -55,6 +56,31 @@ def test_the_help_of_train_begins_with_the_essential_options(nanogpt, monkeypatc
 def test_help_is_a_command_too(nanogpt):
     assert nanogpt("help", "chat")[1].strip() == nanogpt("chat", "--help")[1].strip()
     assert nanogpt("help")[1].strip() == nanogpt("--help")[1].strip()
+
+
+@pytest.mark.parametrize("name", TOPICS)
+def test_each_topic_is_a_part_of_the_documentation(nanogpt, name):
+    code, out, err = nanogpt("help", name)
+    assert (code, err) == (0, "")
+    found = [heading for heading in TOPICS[name].headings if f"# {heading}" in out]
+    assert found == list(TOPICS[name].headings)
+    assert len(out) > 500
+    assert "](" not in out.replace("](http", "")
+
+
+def test_topics_are_listed_and_near_names_are_told(nanogpt):
+    code, out, _ = nanogpt("help", "topics")
+    assert code == 0
+    assert [line.split()[0] for line in out.splitlines()] == list(TOPICS)
+    code, _, err = nanogpt("help", "tokenizer")
+    assert code == 2
+    assert "did you mean the topic tokenizers?" in err
+
+
+def test_a_topic_with_subsections_ends_where_the_next_section_begins():
+    text = topic_text(Topic("formats.md", "", ("metrics.jsonl",)))
+    assert "### Trackers" in text
+    assert "eval.jsonl" not in text
 
 
 def test_the_version(nanogpt):

@@ -106,6 +106,35 @@ def test_json_is_the_only_thing_on_stdout(plot_log):
     assert (run["run"], run["best_step"], run["tokens_per_sec"]) == ("old", 40, 1000.0)
 
 
+def test_panels_title_size_and_smoothing_can_be_chosen(plot_log):
+    code, out, _ = plot_log("old", "--panels", "speed", "--smooth=0")
+    assert code == 0
+    assert "\ntokens/s\n" in out
+    args = ("--panels=speed", "--title", "Two runs", "--size", "4x3", "--smooth", "5")
+    assert plot_log("old", "new", "-o", "loss.svg", *args)[0] == 0
+    drawn = Path("loss.svg").read_text()
+    for words in ("<!-- Two runs -->", "<!-- tokens/s -->", 'width="288pt" height="216pt"'):
+        assert words in drawn
+    assert plot_log("old", "-o", "loss.html", *args)[0] == 0
+    assert "<h1>Two runs</h1>" in Path("loss.html").read_text()
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "words"),
+    [
+        (["--panels", "wing"], 2, "unknown panel wing"),
+        (["--size", "4"], 2, "invalid --size 4"),
+        (["--size", "400x3"], 2, "2 to 50"),
+        (["--smooth", "-1"], 2, "invalid --smooth -1"),
+        (["--panels", "lr"], 3, "no learning rate"),
+    ],
+)
+def test_what_cannot_be_drawn_is_an_error_that_names_it(plot_log, args, code, words):
+    found, out, err = plot_log("old", *args)
+    assert (found, out) == (code, "")
+    assert words in err
+
+
 def test_quiet_leaves_the_chart_alone_on_the_screen(plot_log):
     code, out, err = plot_log("--quiet")
     assert (code, err) == (0, "")

@@ -23,6 +23,7 @@ def test_json_is_all_there_is_on_stdout(capsys: pytest.CaptureFixture[str]) -> N
     document = json.loads(capsys.readouterr().out)
     seconds = document.pop("seconds")
     assert seconds >= 0
+    assert document.pop("report").keys() >= {"documents", "exact_copies", "near_copies", "warnings"}
     assert document == {
         "out": "data/book",
         "tokenizer": "char",
@@ -131,3 +132,19 @@ def test_the_summary_of_a_dialogue(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(examples) == 2
     assert any("<human>" in line for line in examples)
     assert all(line.endswith("…") and cell_len(line) in (79, 80) for line in examples)
+
+
+def test_check_reports_on_a_dataset_and_strict_refuses_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("bad.txt").write_text(TEXT + "\0\1\2\3\4" * 3)
+    assert run(["prepare", "bad.txt", "-q"]) == 0
+    assert run(["prepare", "--check", "bad"]) == 0
+    err = capsys.readouterr().err
+    assert "warning: 15 control characters: --fix removes them\n" in err
+    assert "carries  a model of 2 layers, 64 wide" in err
+    assert run(["prepare", "--check", "bad", "--json", "-q"]) == 0
+    assert json.loads(capsys.readouterr().out)["report"]["control_characters"] == 15
+    assert run(["prepare", "--check", "bad", "--strict"]) == 3
+    assert run(["prepare", "bad.txt", "--check", "bad"]) == 2
+    assert run(["prepare", "--check", "nowhere"]) == 3

@@ -70,6 +70,8 @@ def test_contexts_and_emotions_are_part_of_the_chat_format_where_they_are_wanted
     said = [Turn("human", "He is gone 0.")]
     ids = encode_prompt([*front, *said], data.tokenizer, data.chat_format, 1000).ids
     whole, _ = encode_file(chat, data.tokenizer, data.chat_format)
+    before, *ids = ids
+    assert before == data.tokenizer.special_tokens["<|endoftext|>"]
     assert whole[: len(ids)] == ids
 
 
@@ -78,7 +80,8 @@ def test_what_stands_in_front_stays_as_long_as_there_is_room():
     tokens = open_tokenizer(chat)
     turns = [Turn("context", "c"), Turn("human", "h" * 9), Turn("bot", "b"), Turn("human", "i")]
     prompt = encode_prompt(turns, tokens, chat, 10)
-    assert tokens.decode(prompt.ids) == "<context>c<endOfText><human>i<endOfText><bot>"
+    beginning = "<|endoftext|><context>c<endOfText>"
+    assert tokens.decode(prompt.ids) == f"{beginning}<human>i<endOfText><bot>"
     assert prompt.dropped_turns == 2
     prompt = encode_prompt(turns, tokens, chat, 5)
     assert tokens.decode(prompt.ids) == "<human>i<endOfText><bot>"
@@ -104,9 +107,10 @@ def test_an_end_after_each_exchange_or_after_the_conversation():
     turns = [Turn("human", "He is gone 0."), Turn("bot", "Oh no!"),
              Turn("human", "I looked everywhere.")]  # fmt: skip
     prompt = tokenizer().decode(encode_prompt(turns, data.tokenizer, data.chat_format, 999).ids)
-    assert prompt.count("<|endoftext|>") == 1
+    assert prompt.startswith("<|endoftext|><human>He is gone")
+    assert prompt.count("<|endoftext|>") == 2
     assert prompt.endswith("<bot>")
-    ids = encode_prompt(turns, data.tokenizer, data.chat_format, 999).ids
+    _, *ids = encode_prompt(turns, data.tokenizer, data.chat_format, 999).ids
     whole, _ = encode_file(chat, data.tokenizer, data.chat_format)
     assert whole[: len(ids)] == ids
 

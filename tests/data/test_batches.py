@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from nanogpt_cli.data import batches
+from nanogpt_cli.data import order
 from nanogpt_cli.data.batches import evaluation_starts, training_batch
 from nanogpt_cli.errors import DataError
 
@@ -32,7 +32,7 @@ def test_a_batch_depends_on_seed_and_index_alone():
 @pytest.mark.parametrize("largest", [1 << 22, 10])
 def test_an_epoch_covers_every_window_once(monkeypatch, largest):
     """Whether its order is a table, or computed because it would be too large."""
-    monkeypatch.setattr(batches, "LARGEST_TABLE", largest)
+    monkeypatch.setattr(order, "MOST_IN_ARRAY", largest)
     tokens = np.arange(8 * 20 + 4, dtype=np.uint16)
     starts = np.concatenate([batch(tokens, i, seed=largest)[0][:, 0].numpy() for i in range(5)])
     assert len(set(starts)) == 20

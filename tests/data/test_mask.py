@@ -262,3 +262,25 @@ def test_train_and_eval_of_a_file_count_replies(nanogpt) -> None:
     assert "the loss is that of the replies" in err
     both = data.trained_tokens + data.val_mask.count()
     assert both - 16 <= json.loads(out)["models"][0]["tokens"] <= both
+
+
+def test_what_the_loss_counts_can_be_asked_for_when_a_dataset_is_opened() -> None:
+    run(write("a.txt", CHAT), tokenizer="byte", loss_on="all")
+    everything, answers = open_dataset(OUT), open_dataset(OUT, "replies")
+    assert everything.train_mask is None
+    assert answers.trained_tokens == meta()["train"]["reply_tokens"]
+    assert answers.fingerprint == everything.fingerprint
+    run(write("a.txt", CHAT), tokenizer="byte", force=True)
+    assert open_dataset(OUT).train_mask is not None
+    assert open_dataset(OUT, "all").train_mask is None
+    assert open_dataset(OUT, "all").fingerprint == open_dataset(OUT).fingerprint
+    run(write("a.txt", "Just some text. " * 50), tokenizer="byte", force=True)
+    with pytest.raises(DataError, match="holds no dialogues"):
+        open_dataset(OUT, "replies")
+
+
+def test_text_outside_of_turns_is_named_where_too_little_is_left() -> None:
+    name = write("README.md", "Much to read here.\n" * 90 + "\n<human>Hi<endOfText>\n")
+    with pytest.raises(DataError, match="1 stretch of text outside of turns left out") as error:
+        run(name, tokenizer="byte")
+    assert "--format text" in error.value.hint

@@ -8,6 +8,7 @@ import pytest
 
 from nanogpt_cli.checkpoint.load import load
 from nanogpt_cli.checkpoint.schema import Checkpoint
+from nanogpt_cli.data.prepare import PrepareOptions, prepare
 from nanogpt_cli.data.store import open_dataset
 from nanogpt_cli.errors import CheckpointError, DataError
 from nanogpt_cli.evaluation.loss import evaluate_loss, token_byte_counts
@@ -64,9 +65,21 @@ def test_progress_and_notes_are_reported(run):
     assert notes == ["new.txt: characters unknown to the model are left out: ['€']"]
 
 
-def test_another_tokenizers_data_and_too_little_text_are_refused(run, nanogpt_data):
-    with pytest.raises(CheckpointError, match=r"not trained with the tokenizer of .*plain"):
-        evaluate(["hamlet"], nanogpt_data)
+def test_a_dataset_with_another_tokenizer_is_read_as_the_models_own_tokens(run, text_data):
+    val = open_dataset(text_data)
+    Path("val.txt").write_text(val.tokenizer.decode(val.val.tolist()) * 3)
+    prepare(PrepareOptions(("val.txt",), Path("data/bytes"), tokenizer="byte", val_fraction=0.5))
+    other = open_dataset(Path("data/bytes"))
+    Path("same.txt").write_text(other.tokenizer.decode(other.val.tolist()))
+    notes = []
+    (result,) = evaluate(["hamlet"], "data/bytes", "cpu", note=notes.append)
+    (same,) = evaluate(["hamlet"], "same.txt", "cpu")
+    for name in ("val_loss", "bits_per_byte", "tokens"):
+        assert result[name] == pytest.approx(same[name])
+    assert "has another tokenizer (byte)" in notes[0]
+
+
+def test_too_little_text_is_refused(run):
     Path("short.txt").write_text("t")
     with pytest.raises(DataError, match="too little text"):
         evaluate(["hamlet"], "short.txt")

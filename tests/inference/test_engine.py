@@ -190,6 +190,15 @@ def test_a_row_draws_from_its_own_generator(tiny):
     assert same[0] == same[2]
 
 
+def test_prompts_of_several_lengths_are_read_together_without_what_they_do_not_have(tiny):
+    model = tiny(arch="modern")
+    with torch.no_grad():
+        model.transformer.wte.weight[0] = torch.nan
+    prompts = [[1, 2, 3, 4, 5], [6, 7, 8, 9], [5, 6, 7, 8]]
+    found = generate_batch(model, prompts, SampleConfig(max_tokens=1, temperature=0))
+    assert [row for row, _ in found] == [0, 1, 2]
+
+
 def test_an_empty_prompt_is_refused(tiny):
     with pytest.raises(ValueError, match="at least one token"):
         next(generate_batch(tiny(), [[1], []], SampleConfig()))

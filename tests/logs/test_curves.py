@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nanogpt_cli.logs import load, metrics
-from nanogpt_cli.logs.curves import Curve, smooth, summary, to_curve
+from nanogpt_cli.logs.curves import Curve, Sample, smooth, summary, to_curve
 
 
 def test_a_loss_that_is_not_finite_is_left_out_of_the_curve():
@@ -101,3 +101,22 @@ def test_what_is_not_known_is_none_not_zero():
     assert row["train_loss"] is None
     assert row["tokens_per_sec"] is None
     assert row["seconds"] is None
+
+
+def test_panels_and_samples_come_from_the_log_and_a_resumed_run_replaces_them():
+    lines = [
+        b'{"event": "train", "step": 1, "loss": 3.0, "lr": 0.1, "tokens_per_sec": 10}',
+        b'{"event": "sample", "step": 1, "prompt": "a", "text": "b"}',
+        b'{"event": "sample", "step": 2, "prompt": 7, "text": "lost"}',
+        b'{"event": "sample", "step": 2, "prompt": 7, "text": "kept"}',
+        b'{"event": "sample", "step": 3, "text": 7}',
+    ]
+    curve = to_curve("log", metrics.parse(lines))
+    assert curve.panels == {"lr": [(1, 0.1)], "speed": [(1, 10.0)]}
+    assert curve.samples == (Sample(1, "a", "b"), Sample(2, "", "kept"))
+
+
+def test_smoothing_averages_as_many_neighbours_as_it_is_told():
+    values = [0.0, 3.0, 0.0, 3.0, 0.0, 3.0]
+    assert smooth(values, 0) == values
+    assert smooth(values, 3) == pytest.approx([0, 1, 2, 1, 2, 1.5])

@@ -97,6 +97,15 @@ def test_rows_are_dropped_added_and_repeated(model):
     assert cache.rows == 4
 
 
+def test_a_row_is_moved_to_the_place_of_one_that_is_over(model):
+    cache, held = model.new_cache(3), [[], [], []]
+    check(model, cache, held, draw(7, 2, 4))
+    cache.move(2, 0)
+    cache, held = cache.head(2), [held[2], held[1]]
+    check(model, cache, held, draw(1, 1))
+    check(model, cache, held, draw(3, 9))
+
+
 def test_one_row_is_a_cache_on_the_same_memory(model):
     cache, held = model.new_cache(3), [[], [], []]
     check(model, cache, held, draw(6, 9, 3))

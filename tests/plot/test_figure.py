@@ -98,6 +98,27 @@ def test_it_can_be_along_time_and_logarithmic():
     assert "<!-- 4.0 -->" in text
 
 
+def test_panels_are_drawn_below_and_make_the_picture_higher():
+    text = figure.svg([STEEP], View(panels=("lr", "grad_norm", "speed"))).decode()
+    for words in ("learning rate", "gradient norm", "tokens/s"):
+        assert f"<!-- {words} -->" in text
+    heights = [
+        float(re.search(r'height="([\d.]+)pt"', figure.svg([STEEP], view).decode())[1])
+        for view in (View(), View(panels=("lr",)))
+    ]
+    assert heights[0] + 100 < heights[1]
+
+
+def test_letters_of_a_narrow_picture_stay_inside_and_apart():
+    from matplotlib.image import imread
+
+    view = View(size=(3.4, 2.6))
+    pixels = imread(io.BytesIO(figure.png([OVERFITTING, STEEP], view)))[..., :3]
+    assert pixels.shape[:2] == (416, 544)
+    for edge in (pixels[:8], pixels[-8:], pixels[:, :8], pixels[:, -8:]):
+        assert (edge == 1).all()
+
+
 def test_pictures_load_neither_torch_nor_pyplot():
     code = (
         "import sys; from nanogpt_cli.plot import save; from nanogpt_cli.logs.curves import Curve\n"

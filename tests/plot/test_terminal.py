@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from nanogpt_cli.logs import load
 from nanogpt_cli.logs.curves import Curve, to_curve
+from nanogpt_cli.plot.scale import TERMINAL_PALETTE
 from nanogpt_cli.plot.terminal import chart
 from nanogpt_cli.plot.view import View
 
@@ -39,7 +40,7 @@ def test_it_fits_and_names_axes_runs_and_best_steps(color, unicode):
 def test_runs_have_colours_or_letters():
     curves = [HEALTHY, OVERFITTING]
     colored = chart(curves, 80, 22, color=True, unicode=True)
-    assert {"\x1b[38;5;33m", "\x1b[38;5;208m"} <= set(re.findall(r"\x1b\[38;5;\d+m", colored))
+    assert {"\x1b[38;5;33m", "\x1b[38;5;166m"} <= set(re.findall(r"\x1b\[38;5;\d+m", colored))
     letters = chart(curves, 80, 22, color=False, unicode=False)
     body = "".join(letters.splitlines()[1:-4])
     assert body.count("A") > 5
@@ -89,6 +90,36 @@ def test_it_can_be_logarithmic_along_tokens():
     per_row = math.log(numbers[0] / numbers[-1]) / (places[-1] - places[0])
     for number, place in zip(numbers, places, strict=True):
         assert math.log(numbers[0] / number) / per_row == pytest.approx(place - places[0], abs=1)
+
+
+@pytest.mark.parametrize("width", [80, 60])
+def test_panels_stand_below_the_losses_with_axes_that_start_alike(width):
+    view = View(panels=("lr", "speed"))
+    drawn = chart([STEEP], width, 34, color=False, unicode=True, view=view)
+    rows = drawn.splitlines()
+    assert len(rows) == 34
+    assert max(map(len, rows)) <= width
+    titles = [rows.index(title) for title in ("learning rate", "tokens/s")]
+    assert titles == [17, 25]
+    assert len({row.index("└") for row in rows if "└" in row}) == 1
+    assert all(any("⠀" < c < "⣿" for c in "".join(rows[at : at + 8])) for at in titles)
+
+
+def test_the_colours_can_be_told_from_black_and_from_white():
+    def luminance(index):
+        six = (0, 95, 135, 175, 215, 255)
+        rest = index - 16
+        rgb = (
+            [8 + 10 * (index - 232)] * 3
+            if index >= 232
+            else [six[rest // 36], six[rest // 6 % 6], six[rest % 6]]
+        )
+        linear = [c / 255 / 12.92 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in rgb]
+        return sum(part * c for part, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    for colour in TERMINAL_PALETTE:
+        assert (luminance(colour) + 0.05) / 0.05 >= 3
+        assert 1.05 / (luminance(colour) + 0.05) >= 3
 
 
 def test_drawing_twice_gives_the_same():

@@ -101,3 +101,11 @@ def test_a_command(example, nanogpt, text_data, capsys):
     err = capsys.readouterr().err
     assert "M parameters, 0 turns" in err
     assert "/info" in err.partition("/help")[2]
+
+
+def test_a_tracker(example, nanogpt, text_data):
+    example("A tracker")
+    code, _, err = nanogpt("train", *SMALL, "--out-dir=out/t", "--log-to=losses")
+    assert code == 0, err
+    lines = Path("out/t/losses.txt").read_text().splitlines()
+    assert [line.split()[0] for line in lines] == ["0", "1", "2"]

@@ -201,8 +201,9 @@ def test_a_text_too_short_is_named(refuses, args):
 def test_a_model_is_not_used_with_another_tokenizer(nanogpt, refuses, trained):
     Path("other.txt").write_text("another text, with other characters " * 40)
     assert nanogpt("prepare", "other.txt", "--tokenizer=char")[0] == 0
-    said = refuses(4, "eval", trained, "--data=data/other")  # row 48
-    assert "not trained with the tokenizer of data/other" in said
+    code, out, err = nanogpt("eval", trained, "--data=data/other", "--json")  # row 48
+    assert (code, json.loads(out)["models"][0]["data"]) == (0, "data/other")
+    assert "has another tokenizer" in err
     assert "not that of data/other" in refuses(
         4, "chat", trained, "-p", "a", "--data-dir=data/other"
     )

@@ -66,6 +66,8 @@ def test_a_terminal_is_drawn_with_its_colours_and_nothing_from_elsewhere(monkeyp
     texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
     assert texts == ["nanogpt\xa0chat", ">", "\xa0a\xa0<b>", "note", ":\xa0&"]
     assert "font-weight: bold" in drawn
+    rows = "\x1b[1m> a\x1b[0m\n\x1b[33m\n  \n\x1b[2mbelow"
+    assert make_pictures.without_gap(rows) == "\x1b[1m> a\x1b[0m\n\x1b[33m\x1b[2mbelow"
     assert not re.findall(r"url\((?!#)|href|https?://(?!www.w3.org/2000/svg)", drawn)
 
 

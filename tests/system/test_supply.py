@@ -17,6 +17,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import nanogpt_cli
+from nanogpt_cli.cli.topics import TOPICS
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -28,6 +29,7 @@ DIRECT = [
         *PROJECT["project"]["optional-dependencies"].values(),
     )
     for text in texts
+    if not text.startswith("nanogpt-cli[")  # one extra made of others
 ]
 
 
@@ -113,6 +115,7 @@ def test_the_wheel_works_outside_of_the_checkout(tmp_path: Path) -> None:
     assert Path(package).is_relative_to(place)
 
     assert "prepare" in run(nanogpt, "--help", cwd=empty)
+    assert "tokenizer.json" in run(nanogpt, "help", "tokenizers", cwd=empty)
     assert run(nanogpt, "--version", cwd=empty) == f"nanogpt {nanogpt_cli.__version__}"
     assert json.loads(run(nanogpt, "prepare", "--json", cwd=empty))["out"] == "data/demo"
     run(nanogpt, "train", "--max-iters=3", "--n-layer=1", "--n-head=2", "--n-embd=16",
@@ -147,7 +150,10 @@ def check_wheel(archive: Path) -> None:
     assert "nanogpt_cli/py.typed" in package
     licences = {f"{info}/licenses/{name}" for name in PROJECT["project"]["license-files"]}
     others = {f"{info}/{name}" for name in ("METADATA", "WHEEL", "RECORD", "entry_points.txt")}
-    assert names == package | licences | others | {"nanogpt_cli/assets/demo_corpus.txt"}
+    corpus_file = {"nanogpt_cli/assets/demo_corpus.txt"}
+    pages = {f"nanogpt_cli/assets/docs/{topic.page}" for topic in TOPICS.values()}
+    assert names == package | licences | others | corpus_file | pages
+    assert archive.stat().st_size < 5e6
     assert "Classifier: Typing :: Typed" in metadata
     assert "License-Expression: MIT" in metadata
     assert "Requires-Dist: torch" in metadata

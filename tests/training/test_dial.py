@@ -9,6 +9,7 @@ import torch
 from nanogpt_cli.config import ModelConfig, TrainConfig, tokens_per_step
 from nanogpt_cli.data.store import open_dataset
 from nanogpt_cli.errors import UsageError
+from nanogpt_cli.sizes import LADDER
 from nanogpt_cli.training import dial
 from nanogpt_cli.training.plan import Request, make_run
 
@@ -43,8 +44,8 @@ def width(seconds, tokens):
 def test_more_time_gives_a_larger_model():
     widths = [width(seconds, 10**10) for seconds in (1, 100, 10**4, 10**6, 10**9)]
     assert widths == sorted(widths)
-    assert widths[0] == dial.LADDER[0].n_embd
-    assert widths[-1] == dial.LADDER[-1].n_embd
+    assert widths[0] == LADDER[0].n_embd
+    assert widths[-1] == LADDER[-1].n_embd
     assert len(set(widths)) >= 4
 
 
@@ -98,7 +99,7 @@ def test_the_dial_works_for_real_and_in_a_part_of_the_time(text_data):
     begin = time.perf_counter()
     run = make_run(Request({"device": "cpu", "time": 4.0, "block_size": 32}, "data/hamlet"))
     assert time.perf_counter() - begin < 4.0
-    assert run.model_config.n_embd == dial.LADDER[0].n_embd  # the text is tiny
+    assert run.model_config.n_embd == LADDER[0].n_embd  # the text is tiny
 
 
 def test_timing_leaves_the_random_numbers_as_they_were(text_data):

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 import torch
 from old_checkpoints import CHARACTERS, RELATIVE, char_folder, nanogpt_content, save
+from short_runs import events
 
 from nanogpt_cli import cli
-from nanogpt_cli.checkpoint.load import load_checkpoint
+from nanogpt_cli.api import export
+from nanogpt_cli.checkpoint import hub
+from nanogpt_cli.checkpoint.load import load, load_checkpoint
 from nanogpt_cli.checkpoint.schema import Checkpoint
 from nanogpt_cli.checkpoint.weights import build_model, check_weights
 from nanogpt_cli.config import PRESETS, ModelConfig, TrainConfig, config_fields
@@ -18,6 +21,7 @@ from nanogpt_cli.configfile import read_config
 from nanogpt_cli.data.prepare import PrepareOptions, prepare
 from nanogpt_cli.data.store import open_dataset
 from nanogpt_cli.errors import CheckpointError, DataError, UsageError
+from nanogpt_cli.evaluation.loss import evaluate_loss, evaluation_windows, token_byte_counts
 from nanogpt_cli.model.factory import make_model
 from nanogpt_cli.tokenizer import load as tokenizer
 from nanogpt_cli.training.loop import train
@@ -170,7 +174,6 @@ def test_the_schedule_follows_a_length_that_is_asked_for(text_data):
         ({"device": "tpu"}, "--device tpu"),
         ({"preset": "huge"}, "--preset huge"),
         ({"pos_embd": "alibi"}, "--pos-embd alibi"),
-        ({"init_from": "gpt2-xl"}, "--init-from gpt2-xl"),
     ],
 )
 def test_what_cannot_work_is_refused_by_its_flag(text_data, settings, told):
@@ -257,6 +260,21 @@ def test_a_shorter_block_crops_the_position_tables(text_data):
     torch.testing.assert_close(cropped, whole)
 
 
+@pytest.mark.parametrize("pos_embd", ["rope", "relative"])
+def test_a_longer_block_computes_the_same_within_the_old_one(text_data, pos_embd):
+    start = write_checkpoint("out/a/ckpt.pt", pos_embd=pos_embd, arch="modern")
+    run = plan(init_from="a", block_size=40)
+    assert run.model_config.block_size == 40
+    check_weights(run.start, Path("x"))
+    ids = torch.arange(16)[None]
+    with torch.no_grad():
+        longer, short = build_model(run.start)(ids), build_model(start)(ids)
+    torch.testing.assert_close(longer, short)
+    if pos_embd == "relative":  # farther distances share the last row, as before
+        table = run.start.model[RELATIVE]
+        assert torch.equal(table[16:], start.model[RELATIVE][-1:].expand(24, -1))
+
+
 def test_a_longer_block_and_another_shape_are_refused(text_data):
     write_checkpoint("out/a/ckpt.pt")
     assert "--block-size 32" in refusal(CheckpointError, init_from="a", block_size=32)
@@ -308,9 +326,98 @@ def test_a_hugging_face_folder_is_a_start():
     assert run.model_config.bias
 
 
+def test_a_model_by_name_comes_from_the_cache_or_the_network(monkeypatch):
+    huggingface_hub = pytest.importorskip("huggingface_hub")
+    char_folder(CHARACTERS)
+    write_checkpoint("out/a/ckpt.pt", "data/old", vocab_size=37)
+    export("a", to="hf", out="hf")
+    asked, reachable = [], [False]
+
+    def snapshot(name, *, allow_patterns, local_files_only=False):
+        asked.append((name, local_files_only))
+        if local_files_only or "xl" in name:
+            raise OSError("not there")
+        return "hf"
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    monkeypatch.setattr(hub, "_reachable", lambda: reachable[0])
+    message = refusal(UsageError, init_from="gpt2", data="old")
+    assert "--init-from gpt2 is not on this machine" in message
+    assert asked == [("openai-community/gpt2", True)]
+    reachable[0] = True
+    assert plan(init_from="gpt2", data="old").model_config.n_embd == 16
+    assert asked[-1] == ("openai-community/gpt2", False)
+    assert "cannot download gpt2-xl: not there" in refusal(
+        UsageError, init_from="gpt2-xl", data="old"
+    )
+    monkeypatch.setattr(hub, "find_spec", lambda name: None)
+    assert "huggingface_hub" in refusal(UsageError, init_from="gpt2-medium", data="old")
+
+
 def test_a_run_may_be_called_gpt2(text_data):
     write_checkpoint("out/gpt2/ckpt.pt")
     assert plan(init_from="gpt2").start is not None
+
+
+def other_text(**settings):
+    """Prepare data to fine-tune on, with the tokenizer of data/hamlet."""
+    Path("other.txt").write_text("To suffer, or to be nobler.\n" * 60)
+    options = {"tokenizer": "data/hamlet", **settings}
+    prepare(PrepareOptions(("other.txt",), Path("data/other"), **options))
+
+
+def test_fine_tuning_reads_the_text_six_times_where_no_length_is_asked_for(text_data):
+    write_checkpoint("out/a/ckpt.pt")
+    other_text()
+    run = make_run(Request({"batch_size": 4}, "other", init_from="a"))
+    tokens = len(run.dataset.train)
+    assert run.config.max_iters == -(-6 * tokens // (4 * 16)) > 20
+    assert run.config.warmup_iters == run.config.max_iters // 10
+    assert f"{run.config.max_iters} steps" in " ".join(run.notes)
+    assert make_run(Request({}, "other", init_from="a")).config.max_iters >= 20
+    assert make_run(Request({"max_iters": 7}, "other", init_from="a")).config.max_iters == 7
+
+
+def test_the_loss_on_what_the_model_knew_is_reported(text_data, nanogpt):
+    write_checkpoint("out/a/ckpt.pt")
+    other_text()
+    quick = ["--max-iters=4", "--eval-interval=2", "--eval-tokens=64", "--sample-tokens=0", "-q"]
+    assert (
+        nanogpt("train", "--init-from=a", "--data-dir=data/other", "--out-dir=out/b", *quick)[0]
+        == 0
+    )
+    model, old = load(Path("out/b/last.pt"), "cpu"), open_dataset(text_data)
+    windows = evaluation_windows(old.val, 16, 64)
+    count = token_byte_counts(old.tokenizer, model.config.vocab_size)
+    expected = evaluate_loss(model.model, old.val, count, windows=windows).per_token
+    losses = [e["other_val_loss"] for e in events("out/b", "eval")]
+    assert losses == [pytest.approx(loss) for loss in (*losses[:2], expected)]
+    assert losses[0] != losses[2]
+    assert events("out/b", "run")[0]["data"]["other"] == "data/hamlet"
+    code, _, err = nanogpt("train", "--init-from=resume", "--out-dir=out/b", "--max-iters=6")
+    assert code == 0
+    assert "; on hamlet" in err
+    assert len([e for e in events("out/b", "eval") if "other_val_loss" in e]) > 3
+    text_data.rename("data/moved")
+    code, _, err = nanogpt("train", "--init-from=resume", "--out-dir=out/b", "--max-iters=7")
+    assert code == 0
+    assert "the loss on data/hamlet is no longer measured" in " ".join(err.split())
+
+
+def test_which_data_is_evaluated_too(text_data):
+    write_checkpoint("out/a/ckpt.pt")
+    other_text()
+    assert plan(init_from="a", data="other").other.folder == text_data
+    assert plan(init_from="a", data="hamlet").other is None
+    assert plan(init_from="a", data="other", also_eval="none").other is None
+    assert plan(init_from="a", data="hamlet", also_eval="other").other.folder == Path("data/other")
+    assert "no dataset nothing" in refusal(DataError, init_from="a", also_eval="nothing")
+    prepare(PrepareOptions(("hamlet.txt",), Path("data/bytes"), tokenizer="byte"))
+    assert "another tokenizer" in refusal(
+        DataError, init_from="a", data="hamlet", also_eval="bytes"
+    )
+    prepare(PrepareOptions(("other.txt",), text_data, tokenizer="data/other", force=True))
+    assert plan(init_from="a", data="other").other is None  # the old data has changed
 
 
 # --- going on -------------------------------------------------------------------------------------

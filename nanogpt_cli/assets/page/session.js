@@ -35,7 +35,7 @@ class Session {
     let ids = [];
     for (const start of starts.length ? starts : [turns.length]) {
       ids = this.encode(turns.slice(start));
-      if (ids.length <= budget) return ids;
+      if (ids.length <= budget) return [...(start ? [] : chat.before), ...ids].slice(-budget);
     }
     const first = chat.human in tokenizer.special
       ? [tokenizer.special[chat.human]] : tokenizer.encode(chat.human);

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from nanogpt_cli.dialogue import ChatFormat, stops, tags_are_special
+from nanogpt_cli.dialogue import ChatFormat, conversation_start, stops, tags_are_special
 from nanogpt_cli.errors import UsageError
 from nanogpt_cli.tokenizer.base import END_OF_TEXT, Tokenizer
 from nanogpt_cli.tokenizer.byte_alphabet import byte_alphabet
@@ -123,6 +123,7 @@ def chat_template(tokenizer: Tokenizer, chat: ChatFormat) -> str:
     special = tags_are_special(tokenizer, chat)
     pairs = special and chat.turns == "pair" and END_OF_TEXT in tokenizer.special_tokens
     texts = {
+        "before": tokenizer.decode(conversation_start(tokenizer, chat)),
         "human": chat.human,
         "bot": chat.bot,
         "context": chat.context or chat.human,
@@ -135,6 +136,7 @@ def chat_template(tokenizer: Tokenizer, chat: ChatFormat) -> str:
 
 
 _TEMPLATE = (
+    "{{- before -}}"
     "{%- for message in messages -%}"
     "{%- set text = message['content'] | trim -%}"
     "{%- if message['role'] in ['assistant', 'bot'] -%}{{- bot + text + answered -}}"

@@ -21,7 +21,7 @@ from nanogpt_cli.checkpoint.formats.safetensors_file import without_tied_head
 from nanogpt_cli.checkpoint.int8 import is_rounded, to_int8
 from nanogpt_cli.checkpoint.schema import Checkpoint
 from nanogpt_cli.config import ModelConfig, SampleConfig
-from nanogpt_cli.dialogue import ChatFormat, stops, tags_are_special
+from nanogpt_cli.dialogue import ChatFormat, conversation_start, stops, tags_are_special
 from nanogpt_cli.errors import UsageError
 from nanogpt_cli.files import atomic_write, open_regular
 from nanogpt_cli.text import counted, printable
@@ -164,6 +164,7 @@ def _dialogue(tokenizer: Tokenizer, chat: ChatFormat | None) -> dict[str, Any]:
             "bot": chat.bot,
             "end": chat.end,
             "tagsAreSpecial": special,
+            "before": conversation_start(tokenizer, chat),
             "endOfPair": ends,
         }
     return found

@@ -51,6 +51,8 @@ class Report:
 
     def __init__(self, asked: Asked | None = None) -> None:
         self.asked = asked or Asked()
+        self.numbers = Counter[str]()
+        """What was counted in dialogues, by the names of the doctor's report."""
         self._warnings: list[str] = []
         self._counts: dict[tuple[str, str], int] = {}
         self._named: dict[str, set[str]] = {}

@@ -28,6 +28,8 @@ def _read(chunks: Iterable[str], name: str, report: Report) -> Iterator[Piece]:
         yield piece
     if begun:
         yield None
+    report.numbers["unclosed_turns"] += found.unclosed
+    report.numbers["stray_texts"] += found.stray
     report.add(
         "turn without an end tag was closed at the next tag",
         "turns without an end tag were closed at the next tag",

@@ -1,0 +1,1 @@
+"""What is odd about a text or a dataset: what ``prepare`` reports at its end."""

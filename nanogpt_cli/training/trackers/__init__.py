@@ -1,0 +1,1 @@
+"""Programs that show runs, beside metrics.jsonl; one file each."""
