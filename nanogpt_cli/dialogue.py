@@ -116,13 +116,17 @@ def parse_turns(
     role: Role | None = None
     text = ""
     begun = boundary = spoken = False  # spoken: the last turn is not in front of a conversation
+    outside = False  # whether the last text was outside of all turns
     blank = True  # whether the line has had nothing but white space so far
 
     def close() -> Iterator[Turn | None]:
-        nonlocal begun, boundary, spoken
+        nonlocal begun, boundary, spoken, outside
         if role is None:
-            report.stray += bool(text.strip())
-        elif not text.strip():
+            report.stray += bool(text.strip()) and not outside
+            outside = outside or bool(text.strip())
+            return
+        outside = False
+        if not text.strip():
             report.empty += 1
         else:
             if boundary and begun:

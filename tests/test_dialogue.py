@@ -73,7 +73,7 @@ def test_turns_and_conversations() -> None:
             ParseReport(3, unclosed=3),
         ),
         ("<human> <endOfText><bot>b<endOfText>", [b("b")], ParseReport(1, empty=1)),
-        ("who?\n<bot>b<endOfText>me\nyou", [b("b")], ParseReport(1, stray=3)),
+        ("who?\n<bot>b<endOfText>me\nyou", [b("b")], ParseReport(1, stray=2)),
         ("<human>a <|endoftext|> <b><endOfText>", [h("a <|endoftext|> <b>")], ParseReport(1)),
         ("no tags at all\n\n", [], ParseReport(stray=1)),
         ("", [], ParseReport()),

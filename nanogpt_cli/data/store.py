@@ -118,15 +118,18 @@ def _open(folder: Path, asked: LossOn) -> Dataset:
         hashes.update(claimed.encode(errors="backslashreplace"))  # meta.json is untrusted
         hashes.update(_sample_hash(tokens))  # the file may have changed since meta.json was written
         hashes.update(str(len(tokens)).encode())
-        if (meta.loss_on if asked == "auto" else asked) == "replies":
-            if asked == "replies" and "reply_tokens" not in stated:
+        wanted = (meta.loss_on if asked == "auto" else asked) == "replies"
+        if wanted or meta.loss_on == "replies":
+            if wanted and "reply_tokens" not in stated:
                 raise DataError(
                     f"{folder} holds no dialogues: --loss-on replies cannot be", "leave it out"
                 )
             path = dataset_file(folder, f"{split}.mask")
             bits = _map_mask(path, len(tokens))
-            masks[split] = LossMask(bits, len(tokens))
-            _check_mask(path, masks[split], stated)
+            mask = LossMask(bits, len(tokens))
+            _check_mask(path, mask, stated)
+            if wanted:
+                masks[split] = mask
             if meta.loss_on == "replies":
                 hashes.update(_sample_hash(bits))
     checked.save()

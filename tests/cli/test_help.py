@@ -122,7 +122,7 @@ def complete(nanogpt, monkeypatch):
         ("nanogpt train --preset shake", ["shakespeare-char-cpu", "shakespeare-char"]),
         ("nanogpt chat --device c", ["cpu", "cuda"]),
         ("nanogpt train --n-l", ["--n-layer"]),
-        ("nanogpt help ch", ["chat"]),
+        ("nanogpt help ch", ["chat", "chatting"]),
         ("nanogpt pl", ["plot-log"]),
     ],
 )

@@ -164,7 +164,7 @@ def test_progress_is_reported_and_ends_at_the_end() -> None:
     [
         {"format": "xml"},
         {"errors": "ignore"},
-        {"workers": 0},
+        {"workers": -1},
     ],
 )
 def test_options_out_of_range(option: dict[str, Any]) -> None:

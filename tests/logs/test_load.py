@@ -41,6 +41,7 @@ def test_a_run_its_folder_its_log_and_a_console_log():
         105.0,
         21.5,
         positions={"time": {0: 0.0, 10: 21.5}},
+        panels={"speed": [(0, 100.0), (10, 110.0)]},
     )
     for name in ("tiny", "out/tiny", "out/tiny/metrics.jsonl"):
         assert load_curve(name) == expected
@@ -49,6 +50,7 @@ def test_a_run_its_folder_its_log_and_a_console_log():
         "train.log", [(0, 4.2654), (10, 3.2191)], [(0, 4.2823), (250, 2.05)],
         tokens_per_sec=(16384 / 3.21011 + 16384 / 0.032) / 2,
         positions={"tokens": {0: 0.0, 10: 163_840.0, 250: 4_096_000.0}},
+        panels={"speed": [(0, 16384 / 3.21011), (10, 16384 / 0.032)]},
     )  # fmt: skip
 
 

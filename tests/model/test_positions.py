@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from nanogpt_cli.errors import UsageError
-from nanogpt_cli.model.positions import Position, crop_tables, rotate, rotation
+from nanogpt_cli.model.positions import Position, fit_tables, rotate, rotation
 from nanogpt_cli.registry import POSITIONS
 
 
@@ -129,7 +129,7 @@ def test_what_was_added_is_gone_again(tiny):
 )
 def test_cropped_tables_compute_the_same_on_a_shorter_block(tiny, settings, tables):
     model, short = tiny(**settings), tiny(**settings, block_size=5)
-    state = crop_tables(model.config, model.state_dict(), 5)
+    state = fit_tables(model.config, model.state_dict(), 5)
     assert {k for k, v in state.items() if v.shape != model.state_dict()[k].shape} == tables
     short.load_state_dict(state)
     ids = torch.randint(0, 37, (2, 5))

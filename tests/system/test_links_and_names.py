@@ -155,5 +155,7 @@ def test_a_name_is_no_markup_in_a_picture(nanogpt):
     tags = {element.tag.split("}")[1] for element in ElementTree.parse("loss.svg").iter()}
     assert "script" not in tags
     page = Path("loss.html").read_text()
-    assert "<script" not in page + Path("loss.svg").read_text()
+    assert "[red]<script" not in page + Path("loss.svg").read_text()
+    assert page.count("<script") == 2  # the data and the program
     assert "&lt;script&gt;" in page
+    assert "[red]\\u003cscript>" in page
