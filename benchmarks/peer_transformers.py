@@ -37,9 +37,8 @@ def main() -> None:
         rate = PEAK * min((step + 1) / WARMUP, 0.1 + 0.45 * (1 + math.cos(math.pi * done)))
         for group in optimizer.param_groups:
             group["lr"] = rate
-        inputs, targets = training_batch(
-            data.train, seed=seed, index=step, batch_size=BATCH, block_size=BLOCK
-        )
+        numbers = range(step * BATCH, (step + 1) * BATCH)
+        inputs, targets = training_batch(data.train, seed=seed, numbers=numbers, block_size=BLOCK)
         logits = model(inputs).logits
         loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())
         loss.backward()  # type: ignore[no-untyped-call]

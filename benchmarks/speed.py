@@ -62,9 +62,8 @@ def their_batches(
     tokens = random_tokens(config)
 
     def batch(index: int) -> tuple[torch.Tensor, ...]:
-        pair = training_batch(
-            tokens, seed=1, index=index, batch_size=batch_size, block_size=config.block_size
-        )
+        numbers = range(index * batch_size, (index + 1) * batch_size)
+        pair = training_batch(tokens, seed=1, numbers=numbers, block_size=config.block_size)
         return tuple(t.contiguous().to(DEVICE) for t in pair)
 
     return batch
@@ -282,7 +281,8 @@ def show_data(args: argparse.Namespace) -> None:
                 if index == 20:
                     spent, begin = 0.0, time.perf_counter()
                 before = time.perf_counter()
-                training_batch(tokens, seed=1, index=index, batch_size=8, block_size=256)
+                numbers = range(index * 8, (index + 1) * 8)
+                training_batch(tokens, seed=1, numbers=numbers, block_size=256)
                 spent += time.perf_counter() - before
                 step()
             share = spent / (time.perf_counter() - begin)

@@ -30,6 +30,7 @@ Exchanges = Literal["conversation", "pair"]
 Repeats = Literal["keep", "drop"]
 How = Literal["hash", "tail"]
 Backend = Literal["auto", "nccl", "gloo"]
+Strategy = Literal["ddp", "fsdp"]
 LossOn = Literal["auto", "replies", "all"]
 
 
@@ -173,7 +174,16 @@ class TrainConfig:
     device: str = setting("auto", "auto, cpu, mps, cuda or cuda:N.")
     dtype: DType = setting("auto", "Precision: auto, float32, bfloat16 or float16.")
     compile: bool | None = setting(None, "Use torch.compile; by default on cuda only.")
-    backend: Backend = setting("auto", "Process group under torchrun: auto, nccl or gloo.")
+    backend: Backend = setting(
+        "auto", "How several processes talk to each other: auto, nccl or gloo."
+    )
+    strategy: Strategy = setting(
+        "ddp",
+        "What each of several processes holds: ddp (the whole model), or fsdp (a part of it).",
+    )
+    activation_checkpointing: bool = setting(
+        False, "Compute each block again in the backward pass: less memory, a third more time."
+    )
 
     def __post_init__(self) -> None:
         """Check that the numbers fit together."""

@@ -6,6 +6,7 @@
     |-- CheckpointError     4   unusable checkpoint
     |   `-- UnreadableError 4   one that may be sound: no permission, or a newer version's
     |-- MachineError        5   disk full, read-only, out of memory
+    |   `-- LostContactError  5   another process of the same training is gone
     `-- DivergedError       6   the loss is nan or infinite
 
 Running out of memory counts as a MachineError whatever exception reports it; see
@@ -19,11 +20,17 @@ class NanoGPTError(Exception):
     """An error to show to the user: what happened to which file, and how to fix it."""
 
     exit_code = 1
+    shown = True
+    """Whether it is shown here; of processes that all fail alike, one speaks."""
 
     def __init__(self, message: str, hint: str) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:
+        """Let one process send it to another."""
+        return type(self), (self.message, self.hint)
 
 
 class UsageError(NanoGPTError):
@@ -55,6 +62,14 @@ class MachineError(NanoGPTError):
     """The disk or the machine: full, read-only, out of memory."""
 
     exit_code = 5
+
+
+class LostContactError(MachineError):
+    """Another process of the same training, or the network to it, is gone."""
+
+    def __init__(self, message: str, hint: str, *, shown: bool = True) -> None:
+        super().__init__(message, hint)
+        self.shown = shown
 
 
 class DivergedError(NanoGPTError):

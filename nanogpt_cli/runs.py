@@ -15,6 +15,8 @@ RUNS, DATASETS = Path("out"), Path("data")
 DOWNLOADS = "downloads"
 """The folder under DATASETS for files of known corpora."""
 BEST, LAST, METRICS = "ckpt.pt", "last.pt", "metrics.jsonl"
+STATE = "state.pt"
+"""In the folder of a state that several processes wrote: what it holds beside tensors."""
 COMMITTED = ".new-dataset"
 """The folder inside a dataset's folder from which its new files are moved, one by one."""
 TEXT_INDEX = "train.index"
@@ -39,10 +41,30 @@ def step_files(folder: Path) -> list[Path]:
     return sorted(folder.glob(pattern), key=lambda p: (len(p.name), p.name), reverse=True)
 
 
+def state_folder(step: int) -> str:
+    """Return the name of the folder in which several processes write a step's state."""
+    return f"state-{step:08d}"
+
+
+def state_folders(folder: Path) -> list[Path]:
+    """List the states that several processes wrote, the newest first."""
+    pattern = "state-" + 8 * "[0-9]" + "*"
+    found = (path for path in folder.glob(pattern) if (path / STATE).is_file())
+    return sorted(found, key=lambda p: (len(p.name), p.name), reverse=True)
+
+
+def run_of(file: Path) -> Path:
+    """Return the folder of the run that a saved state belongs to."""
+    return file.parent.parent if file.name == STATE else file.parent
+
+
 def saved_states(folder: Path) -> list[Path]:
     """List the states a run can be resumed from, the newest first, and its best model last."""
-    places = (folder / LAST, *step_files(folder), folder / BEST)
-    return [path for path in places if _is_there(path)]
+    shared = [path / STATE for path in state_folders(folder)]
+    places = [path for path in (folder / LAST, *step_files(folder)) if _is_there(path)]
+    if shared and places and shared[0].stat().st_mtime < places[0].stat().st_mtime:
+        shared, places = places, shared  # the strategy was changed
+    return [*shared, *places, *(path for path in [folder / BEST] if _is_there(path))]
 
 
 def _is_there(file: Path) -> bool:

@@ -171,7 +171,8 @@ def _explain(error: BaseException) -> int:
             shown = _machine_error(error)
         case _:
             raise error
-    ui.show_error(shown)
+    if shown.shown:
+        ui.show_error(shown)
     return shown.exit_code
 
 

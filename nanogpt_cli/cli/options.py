@@ -35,6 +35,8 @@ RETIRED = {
 }
 """nanoGPT's flags that have no meaning here, and what to use instead."""
 
+_TYPED = "nanogpt.typed"
+"""Where a command's context keeps its arguments, dashes for underscores."""
 _RETIRED_NOTES = "nanogpt.retired"
 """Where a command's context keeps the notes about them, until --quiet is known."""
 
@@ -64,6 +66,7 @@ class Command(TyperCommand):
         alone = {"-h", "--help", *switches, *switches.values()}
         notes: dict[str, str] = ctx.meta.setdefault(_RETIRED_NOTES, {})
         spelled = list(_with_dashes(args, switches, known - alone, alone, notes))
+        ctx.meta[_TYPED] = tuple(spelled)
         try:
             extra = super().parse_args(ctx, spelled)
         except typer.TyperException as error:
@@ -130,8 +133,9 @@ def with_settings(
     """Add a flag for every setting of some dataclasses to a command, and ``--quiet``.
 
     ``panels`` names the panels of the help. The command receives what was typed, and only that, as
-    the keyword argument ``given``: a dict from field name to value. Where there are ``essential``
-    ones among its flags, ``--help`` shows these first, and the others have to be asked for.
+    the keyword argument ``given``: a dict from field name to value; and if it has one called
+    ``typed``, all of its arguments as a tuple. Where there are ``essential`` ones among its flags,
+    ``--help`` shows these first, and the others have to be asked for.
     """
     return lambda function: SettingsCommand(function, panels, essential)
 
@@ -160,7 +164,7 @@ class SettingsCommand:
     @property
     def __signature__(self) -> inspect.Signature:
         parameters = inspect.signature(self._function).parameters.values()
-        own = [p for p in parameters if p.name != "given"]
+        own = [p for p in parameters if p.name not in ("given", "typed")]
         flags = [_parameter(*setting) for setting in self._settings]
         shared = [_keyword("context", typer.Context), _keyword("quiet", QuietFlag, False)]
         if self._essential:
@@ -184,6 +188,8 @@ class SettingsCommand:
                 for name, value in values.items()
                 if context.get_parameter_source(name).name != "DEFAULT"  # type: ignore[union-attr]
             }
+        if "typed" in inspect.signature(self._function).parameters:
+            kwargs["typed"] = context.meta[_TYPED]
         return self._function(**kwargs)
 
 

@@ -1,6 +1,9 @@
 """``nanogpt train``."""
 
+import os
 import signal
+from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +13,7 @@ from nanogpt_cli.cli import ui
 from nanogpt_cli.cli.complete import any_of, datasets, starts
 from nanogpt_cli.cli.options import JsonFlag, print_json, with_settings
 from nanogpt_cli.config import PRESETS, ModelConfig, TrainConfig, config_fields
-from nanogpt_cli.errors import UsageError
+from nanogpt_cli.errors import NanoGPTError, UsageError
 from nanogpt_cli.setting import flag
 from nanogpt_cli.text import shell_word
 
@@ -29,12 +32,12 @@ _EVALUATION = (
     "sample_tokens", "also_eval", "log_to",
 )  # fmt: skip
 _SAVING = ("save_every", "keep", "always_save_checkpoint")
-_MACHINE = ("device", "dtype", "compile", "backend")
+_MACHINE = ("device", "dtype", "compile", "backend", "strategy", "activation_checkpointing")
 _ESSENTIAL = (
     "data_dir", "time", "max_iters", "out_dir", "init_from", "pos_embd", "n_layer", "n_head",
     "n_embd", "device", "dry_run",
 )  # fmt: skip
-_RUN = "Run"
+_RUN, _PANEL = "Run", "Machine"
 
 
 @with_settings(
@@ -105,13 +108,38 @@ def train(
             rich_help_panel=_RUN,
         ),
     ] = False,
+    devices: Annotated[
+        int,
+        typer.Option(
+            "--devices",
+            min=1,
+            max=1024,
+            metavar="N",
+            help="Train in N processes on this machine, each with a GPU of its own if on cuda.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = 1,
+    max_restarts: Annotated[
+        int,
+        typer.Option(
+            "--max-restarts",
+            min=0,
+            max=1000,
+            metavar="N",
+            help="With --devices: how often to resume by itself where a process is lost.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = 0,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be trained, and stop.")
     ] = False,
     as_json: JsonFlag = False,
     given: dict[str, Any],
+    typed: tuple[str, ...],
 ) -> int:
     """Train a GPT on a prepared dataset; Ctrl-C saves, and the run can be resumed."""
+    if devices > 1 and not dry_run:
+        return _start_processes(devices, max_restarts, typed)
     if config_file and config:
         raise UsageError(
             f"there are two configurations: {config_file} and --config {config}",
@@ -119,20 +147,60 @@ def train(
         )
     read = _read_settings(config_file or config)
     folder = out_dir or read.get("out_dir")
+    asked = {
+        "settings": {k: v for k, v in read.items() if k not in _PLACES} | given,
+        "data": data_dir or dataset or read.get("data_dir") or read.get("dataset"),
+        "out_dir": Path(folder) if folder else None,
+        "init_from": init_from or read.get("init_from", "scratch"),
+        "preset": preset or read.get("preset", "auto"),
+        "force": force,
+    }
+    return _recorded(lambda: _carry_out(_plan(asked), dry_run, as_json))
+
+
+def _plan(asked: dict[str, Any]) -> "Run":
+    """Plan the run that was ``asked`` for; of processes that all refuse it, one says so."""
+    if os.environ.get("RANK"):  # else each process warns of sockets and the like
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     with ui.working("loading torch") as doing:
+        from nanogpt_cli.training.parallel import launched
         from nanogpt_cli.training.plan import Request, make_run
 
         doing("reading the data")
-        request = Request(
-            settings={k: v for k, v in read.items() if k not in _PLACES} | given,
-            data=data_dir or dataset or read.get("data_dir") or read.get("dataset"),
-            out_dir=Path(folder) if folder else None,
-            init_from=init_from or read.get("init_from", "scratch"),
-            preset=preset or read.get("preset", "auto"),
-            force=force,
+        try:
+            return make_run(Request(**asked), doing)
+        except NanoGPTError as error:
+            error.shown = not launched().local_rank
+            raise
+
+
+def _recorded(work: Callable[[], int]) -> int:
+    """Do the work; what it fails with is kept where torchrun looks for it, if that started it."""
+    if "TORCHELASTIC_ERROR_FILE" not in os.environ:
+        return work()
+    from torch.distributed.elastic.multiprocessing.errors import record
+
+    return record(work)() or 0
+
+
+def _start_processes(count: int, max_restarts: int, typed: tuple[str, ...]) -> int:
+    """Run this command in several processes; return the exit code of all."""
+    if os.environ.get("RANK"):
+        raise UsageError(
+            f"--devices {count} starts processes itself, and RANK says that this is one of some",
+            "leave out --devices under torchrun",
         )
-        run = make_run(request, doing)
-    return _carry_out(run, dry_run, as_json)
+    with ui.working("loading torch"):
+        from nanogpt_cli.training.parallel.elastic import start_processes
+
+    rest, arguments = deque(typed), ["train"]
+    while rest:
+        name, equals, _ = (typed_one := rest.popleft()).partition("=")
+        if name not in ("--devices", "--max-restarts"):
+            arguments.append(typed_one)
+        elif not equals:
+            rest.popleft()
+    return start_processes(count, arguments, max_restarts)
 
 
 def _carry_out(run: "Run", dry_run: bool, as_json: bool) -> int:
@@ -153,7 +221,9 @@ def _carry_out(run: "Run", dry_run: bool, as_json: bool) -> int:
         outcome = run_training(run, view)
     if as_json and launched().rank == 0:
         print_json(describe_outcome(outcome))
-    return 128 + signal.Signals[outcome.reason] if outcome.reason.startswith("SIG") else 0
+    if not outcome.reason.startswith("SIG") or launched().restartable:
+        return 0  # torchrun --max-restarts would take a stop that was asked for for a failure
+    return 128 + signal.Signals[outcome.reason]
 
 
 def _refuse_what_is_no_configuration(path: Path) -> None:

@@ -30,19 +30,16 @@ def training_batch(
     tokens: Tokens,
     *,
     seed: int,
-    index: int,
-    batch_size: int,
+    numbers: range,
     block_size: int,
     mask: LossMask | None = None,
     order: int = VERSION,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return inputs and targets (B, T), int64, of the micro-batch number ``index``.
+    """Return inputs and targets (B, T), int64, of the windows with these ``numbers`` (B,).
 
     A target that ``mask`` does not count is -1.
     """
-    starts = training_starts(
-        tokens, seed=seed, index=index, batch_size=batch_size, block_size=block_size, order=order
-    )
+    starts = training_starts(tokens, seed=seed, numbers=numbers, block_size=block_size, order=order)
     ids = windows(tokens, starts, block_size)
     inputs, targets = ids[:, :-1], ids[:, 1:]
     if mask is not None:
@@ -51,15 +48,9 @@ def training_batch(
 
 
 def training_starts(
-    tokens: Tokens,
-    *,
-    seed: int,
-    index: int,
-    batch_size: int,
-    block_size: int,
-    order: int = VERSION,
+    tokens: Tokens, *, seed: int, numbers: range, block_size: int, order: int = VERSION
 ) -> npt.NDArray[np.int64]:
-    """Return where the windows of the micro-batch number ``index`` start (B,).
+    """Return where the windows with these ``numbers`` (B,), counted from the run's first, start.
 
     An epoch goes once over all windows of ``block_size`` in a shuffled order; each epoch cuts the
     windows at another place. ``order`` is the version of that order. Raises DataError for fewer
@@ -71,13 +62,13 @@ def training_starts(
             f"the training text has {len(tokens)} tokens, too few for a block of {block_size}",
             f"use --block-size {max(1, len(tokens) - 1)} or less, or more text",
         )
-    numbers = np.arange(index * batch_size, (index + 1) * batch_size)
-    starts = np.empty(batch_size, dtype=np.int64)
-    for epoch in np.unique(numbers // per_epoch):
-        chosen = numbers // per_epoch == epoch
-        room = len(tokens) - 1 - per_epoch * block_size
+    wanted = np.arange(numbers.start, numbers.stop)
+    starts = np.empty(len(wanted), dtype=np.int64)
+    room = len(tokens) - 1 - per_epoch * block_size
+    for epoch in np.unique(wanted // per_epoch):
+        chosen = wanted // per_epoch == epoch
         drawn = epoch_order(seed, int(epoch), per_epoch, room, order)
-        starts[chosen] = drawn.at(numbers[chosen] % per_epoch) * block_size + drawn.phase
+        starts[chosen] = drawn.at(wanted[chosen] % per_epoch) * block_size + drawn.phase
     return starts
 
 

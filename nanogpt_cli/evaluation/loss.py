@@ -160,10 +160,14 @@ def evaluate_loss(
     T = window_length(tokens, model.config.block_size)
     starts = windows if isinstance(windows, np.ndarray) else evaluation_starts(tokens, T, windows)
     rank, size = share
-    starts = np.array_split(starts, size)[rank]
+    shares = np.array_split(starts, size)
+    starts, own = shares[rank], len(shares[rank])
+    if own < len(shares[0]):  # a model in shards must be called as often in all processes
+        starts = np.append(starts, shares[0][:1])
     loss = Loss(0.0, 0, 0)
     first = 0
     for ids, nats in window_nats(model, tokens, starts, T, logits_at_once):
+        ids, nats = ids[: own - first], nats[: own - first]
         targets = ids[:, 1:]  # B, T
         read = targets.numel()
         if mask is not None:

@@ -39,15 +39,17 @@ def fit(
     config: TrainConfig,
     device: torch.device,
     doing: Callable[[str], None] = lambda text: None,
+    processes: int = 1,
 ) -> dict[str, Any]:
     """Choose n_layer, n_head, n_embd, batch_size and dropout for a run of ``config.time`` seconds.
 
-    The other settings are taken as they are. ``doing`` is told which size is timed.
+    The other settings are taken as they are. ``doing`` is told which size is timed. Of several
+    ``processes`` each is taken to do its share of a step in that part of the time.
     """
     on_gpu = device.type == "cuda"
 
     def batch_size(size: Size) -> int:
-        return max(size.batch_size, GPU_BATCH) if on_gpu else size.batch_size
+        return max(size.batch_size, processes * (GPU_BATCH if on_gpu else 1))
 
     sizes = fitting_sizes(len(dataset.train))
 
@@ -60,7 +62,7 @@ def fit(
         seconds = seconds_per_step(sized, eager, dataset, device, patience=config.time / 200)
         if on_gpu and compiles(config.compile, device):
             seconds /= COMPILED_GAIN
-        return config.time / seconds * tokens_per_step(sized, trial)
+        return processes * config.time / seconds * tokens_per_step(sized, trial)
 
     chosen, tokens = _climb(sizes, tokens_seen)
     return {

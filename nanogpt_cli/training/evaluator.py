@@ -110,10 +110,12 @@ class Evaluator:
             windows = evaluation_windows(val_of_other[0], block_size, budget, val_of_other[1])
             shares.append(self._share(state, *val_of_other, windows))
         val, train, *others = self._together(*shares)
+        self.parallel.settle(state.model)
         self.guard.check_evaluation(state, val)
         sample = None
-        if with_sample and self.config.sample_tokens and self.parallel.is_main:
-            sample = write_sample(state, self.dataset, self.config, self.clock.signals.check)
+        if with_sample and self.config.sample_tokens and self._writes_samples:
+            sample = write_sample(state, self.dataset, self.config, self._check)
+        self.parallel.wait_for_all()
         best = val.per_token < state.best_val_loss
         state.evaluated_at = state.step
         state.evaluations += 1
@@ -135,6 +137,16 @@ class Evaluator:
         return step >= 2 * cost and step % FIRST == 0 and (step // FIRST).bit_count() == 1
 
     @property
+    def _writes_samples(self) -> bool:
+        """Whether this process does; of a model in shards none has what it takes."""
+        return self.parallel.is_main and not self.parallel.sharded
+
+    def _check(self) -> None:
+        """Raise StopRequestedError on a signal, but not where others would wait for this one."""
+        if self.parallel.size == 1:
+            self.clock.signals.check()
+
+    @property
     def _budget(self) -> int | None:
         """How many tokens are measured; None is all of val.bin."""
         return self.config.eval_tokens or None
@@ -151,8 +163,7 @@ class Evaluator:
         """Measure this process's share of the windows in float32, as `nanogpt eval` does."""
 
         def advance(count: int) -> None:
-            if self.parallel.size == 1:  # several must leave a collective together
-                self.clock.signals.check()
+            self._check()
             self.recorder.evaluating(count)
 
         return evaluate_loss(

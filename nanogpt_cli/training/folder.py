@@ -21,7 +21,7 @@ import filelock
 from nanogpt_cli import files
 from nanogpt_cli.errors import MachineError, UsageError
 from nanogpt_cli.logs import metrics
-from nanogpt_cli.runs import BEST, LAST, LOCK, METRICS, saved_states
+from nanogpt_cli.runs import BEST, LAST, LOCK, METRICS, saved_states, state_folders
 from nanogpt_cli.text import shell_word
 from nanogpt_cli.training.run import Run
 from nanogpt_cli.training.state import TrainState
@@ -146,6 +146,8 @@ class RunFolder:
         old = self.path / _unfinished(_OLD)
         with files.machine_errors(self.path):
             old.mkdir()
+            for path in state_folders(self.path):
+                path.rename(old / path.name)
             for path in _files_of_run(self.path):
                 if path.is_symlink():
                     (old / path.name).symlink_to(path.resolve())

@@ -55,8 +55,9 @@ class Guard:
 
     def check_parameters(self, state: TrainState) -> None:
         """Raise DivergedError where a parameter is not finite."""
-        norms = torch.stack(torch._foreach_norm(list(state.model.parameters())))
-        if not norms.isfinite().all():
+        parallel = self.batches.parallel
+        norms = torch.stack(torch._foreach_norm(parallel.held(list(state.model.parameters()))))
+        if parallel.sum(parallel.zeros(1) + ~norms.isfinite().all()):
             recent = state.watch.recent_steps()
             self.recorder.event("diverged", step=state.step, recent=recent)
             raise self._diverged(state, "parameters are not finite", state.step)

@@ -7,8 +7,9 @@ outside through a ``Reporter``; it knows no screen and no command line.
 
 import math
 from contextlib import ExitStack, closing, nullcontext, suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -16,8 +17,10 @@ from torch import nn
 from nanogpt_cli.checkpoint.weights import take_model
 from nanogpt_cli.config import TrainConfig
 from nanogpt_cli.device import autocast, compiles, find_device, find_dtype, try_compile
-from nanogpt_cli.errors import DivergedError, MachineError, is_out_of_memory
+from nanogpt_cli.errors import DataError, DivergedError, MachineError, is_out_of_memory
 from nanogpt_cli.model.factory import make_model
+from nanogpt_cli.runs import STATE
+from nanogpt_cli.training.activations import checkpoint_activations
 from nanogpt_cli.training.batches import Batches, smaller_micro_batches
 from nanogpt_cli.training.clock import Clock
 from nanogpt_cli.training.evaluator import Evaluator
@@ -44,9 +47,12 @@ def train(run: Run, reporter: Reporter | None = None) -> Outcome:
     """
     reporter = reporter or Reporter()
     with ExitStack() as stack:
-        parallel = stack.enter_context(join(run.config.backend, find_device(run.config.device)))
-        parallel.micro_steps(run.config.gradient_accumulation_steps)  # refuses what cannot be
-        run = replace(run, config=_agreed(run.config, parallel))
+        device, config = find_device(run.config.device), run.config
+        parallel = stack.enter_context(join(config.backend, device, config.strategy))
+        parallel.prepare(config, find_dtype(config.dtype, parallel.device))
+        _refuse_differences(run, parallel)
+        out_dir = Path(parallel.agreed(str(run.out_dir)))
+        run = replace(run, config=_agreed(config, parallel), out_dir=out_dir)
         folder = None
         if parallel.is_main and not run.config.eval_only:
             folder = stack.enter_context(claimed(run))
@@ -74,7 +80,7 @@ class _Training:
         )
         self.clock = Clock(run.config, parallel, self.signals)
         self.recorder = Recorder()
-        notes = _restore(run, self.state, self.machine) if run.resume else []
+        notes = _restore(run, self.state, self.machine, parallel) if run.resume else []
         if parallel.is_main:
             log = trackers = None
             if folder:
@@ -88,8 +94,8 @@ class _Training:
         self.guard = Guard(run, self.batches, self.recorder)
         self.evaluator = Evaluator(run, parallel, self.clock, self.guard, self.recorder)
         self.keeper = Keeper()
-        if folder:
-            self.keeper = RunKeeper(
+        if not run.config.eval_only:
+            self.keeper = _keeper_class(parallel)(
                 run, self.batches, self.guard, self.recorder, self.machine, folder
             )
 
@@ -190,6 +196,7 @@ class _Training:
         """Compile and wrap the model, unless a signal comes first."""
         model: nn.Module = self.state.model
         compiling = compiles(self.run.config.compile, self.parallel.device)
+        compiling = compiling and not self.parallel.sharded  # whose blocks are compiled one by one
         while compiling:
             # processes compile together, and none may leave the others waiting
             alone = self.parallel.size == 1
@@ -203,7 +210,7 @@ class _Training:
                 if not is_out_of_memory(error):
                     raise
             self._use_less_memory()
-        return self.parallel.wrap(model)
+        return self.parallel.wrap(model, self.state.optimizers)
 
     def _use_less_memory(self) -> None:
         """Cut the micro-batches; a step sees the same windows as before. Raises MachineError."""
@@ -243,18 +250,50 @@ def _agreed(config: TrainConfig, parallel: Parallel) -> TrainConfig:
     return config
 
 
+def _refuse_differences(run: Run, parallel: Parallel) -> None:
+    """Raise DataError where this process has planned another run than the main one."""
+    sizes = {"batch_size": 0, "gradient_accumulation_steps": 0}  # they follow the memory
+    own = {
+        "data": run.dataset.fingerprint,
+        "first step": run.start.step if run.resume and run.start else 0,
+        **asdict(run.model_config),
+        **asdict(run.config),
+        **sizes,
+    }
+    main = parallel.agreed(own)
+    if own != main:
+        names = sorted(name for name in own if own[name] != main.get(name))
+        raise DataError(
+            f"this process would train something else than process 0: {', '.join(names)}",
+            "let all processes read the same dataset and run: a folder that every node has",
+        )
+
+
+def _keeper_class(parallel: Parallel) -> type[RunKeeper]:
+    if not parallel.sharded:
+        return RunKeeper
+    from nanogpt_cli.training.sharded_keeper import ShardedKeeper
+
+    return ShardedKeeper
+
+
 def _make_state(run: Run, parallel: Parallel, dtype: torch.dtype) -> TrainState:
     """Build the model, from its seed or from a checkpoint, and its optimizers."""
-    if run.start is None:
+    if run.start is None or not run.start.model:  # a sharded state is read where it belongs
         torch.manual_seed(run.config.seed)
-        model = make_model(run.model_config).to(parallel.device)
+        model = make_model(run.model_config)
     else:
-        model = take_model(replace(run.start, config=run.model_config), parallel.device)
+        model = take_model(replace(run.start, config=run.model_config), parallel.loading_device)
+    if run.config.activation_checkpointing:
+        checkpoint_activations(model)
+    model = parallel.place(model)
     scaler = torch.amp.GradScaler() if dtype == torch.float16 else None
-    return TrainState(model, make_optimizers(model, run.config), scaler)
+    return TrainState(model, make_optimizers(model, run.config, parallel.muon), scaler)
 
 
-def _restore(run: Run, state: TrainState, machine: dict[str, object]) -> list[str]:
+def _restore(
+    run: Run, state: TrainState, machine: dict[str, object], parallel: Parallel
+) -> list[str]:
     """Take over what the run saved; return what is not exactly as it was."""
     assert run.start is not None
     saved = run.start.training or {}
@@ -262,7 +301,15 @@ def _restore(run: Run, state: TrainState, machine: dict[str, object]) -> list[st
     per_step = run.config.batch_size * run.config.gradient_accumulation_steps
     state.step = run.start.step
     state.tokens = state.step * per_step * run.model_config.block_size
-    problem = state.load_state_dict(saved)
+    if run.loaded and run.loaded[0].name == STATE:
+        from nanogpt_cli.training.parallel.checkpoint import load_state
+
+        problem = None
+        state.load_counters(saved)
+        load_state(run.loaded[0].parent, state)
+    else:
+        problem = state.load_state_dict(saved)
+        parallel.adopt(state.optimizers)
     if problem is not None:
         notes.append(f"the optimizer starts anew: {problem}")
     before = saved.get("machine")

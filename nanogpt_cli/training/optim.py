@@ -162,11 +162,13 @@ def _checked(part: torch.optim.Optimizer, saved: Any) -> dict[str, Any]:
     state = saved.get("state")
     if not isinstance(state, dict) or (state and state.keys() != set(range(len(params)))):
         raise ValueError("its moments are those of other parameters")
-    moments = {n: _moments(state[n], _expected(part, p)) for n, p in enumerate(params) if state}
+    moments = {
+        n: _moments(state[n], expected_moments(part, p)) for n, p in enumerate(params) if state
+    }
     return {"state": moments, "param_groups": groups}
 
 
-def _expected(part: torch.optim.Optimizer, p: Tensor) -> dict[str, Tensor]:
+def expected_moments(part: torch.optim.Optimizer, p: Tensor) -> dict[str, Tensor]:
     """Return what an optimizer remembers of a parameter: tensors of that type and shape."""
     if isinstance(part, Muon):
         return {"momentum_buffer": p}
@@ -200,7 +202,7 @@ def _numbers(groups: Any) -> list[list[int]] | None:
     return numbers if whole else None
 
 
-def make_optimizers(model: GPT, config: TrainConfig) -> Optimizers:
+def make_optimizers(model: GPT, config: TrainConfig, muon_class: type[Muon] = Muon) -> Optimizers:
     """Return the optimizers that ``config`` asks for, with every parameter in exactly one group.
 
     A GPT-2 under AdamW has nanoGPT's two groups in nanoGPT's order, so that its optimizer states
@@ -229,7 +231,7 @@ def make_optimizers(model: GPT, config: TrainConfig) -> Optimizers:
     if not muon:
         return Optimizers(adam)
     return Optimizers(
-        adam, Muon(of["matrix"], lr=config.learning_rate, weight_decay=config.weight_decay)
+        adam, muon_class(of["matrix"], lr=config.learning_rate, weight_decay=config.weight_decay)
     )
 
 

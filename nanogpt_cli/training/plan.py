@@ -14,12 +14,23 @@ from nanogpt_cli.data.split import too_little
 from nanogpt_cli.data.store import Dataset, open_dataset
 from nanogpt_cli.device import available_memory, find_device
 from nanogpt_cli.errors import DataError, UsageError
-from nanogpt_cli.runs import BEST, LAST, RUNS, find_checkpoint, find_dataset, saved_states
+from nanogpt_cli.logs import metrics
+from nanogpt_cli.runs import (
+    BEST,
+    LAST,
+    METRICS,
+    RUNS,
+    find_checkpoint,
+    find_dataset,
+    run_folders,
+    run_of,
+    saved_states,
+)
 from nanogpt_cli.text import counted, duration, shell_word
 from nanogpt_cli.training import dial, forecast
 from nanogpt_cli.training.folder import refuse_existing
 from nanogpt_cli.training.other_data import other_dataset
-from nanogpt_cli.training.parallel import launched
+from nanogpt_cli.training.parallel import join, launched
 from nanogpt_cli.training.run import Run
 from nanogpt_cli.training.settings import Base, checked, merge, train_config, with_eval_tokens
 from nanogpt_cli.training.start import (
@@ -57,9 +68,35 @@ def make_run(request: Request, doing: Callable[[str], None] = lambda text: None)
         raise UsageError(
             f"unknown --preset {request.preset}", f"choose one of: {', '.join(PRESETS)}"
         )
+    launch = launched()
+    if launch.restarts and request.init_from != "resume":
+        request = restarted(request, launch.job)
     run = _resumed(request) if request.init_from == "resume" else _new(request, doing)
     check_trackers(run.config.log_to)
     return run
+
+
+def restarted(request: Request, job: str | None) -> Request:
+    """Return what to do where torchrun has started a job again: resume what it has saved.
+
+    The run is found by the job's name in its log.
+    """
+    folders = [request.out_dir] if request.out_dir else run_folders()
+    own = [folder for folder in folders if job and _job_of(folder) == job]
+    if not own:
+        return request
+    if not saved_states(own[0]):
+        return replace(request, out_dir=own[0], force=True)
+    return replace(request, out_dir=own[0], init_from="resume")
+
+
+def _job_of(folder: Path) -> str | None:
+    """Return the name of the job that began or resumed a run last."""
+    path = folder / METRICS
+    if not path.is_file():
+        return None
+    begun = [event for event in metrics.read(path).events if event.get("event") == "run"]
+    return str(begun[-1].get("job")) if begun else None
 
 
 def _new(request: Request, doing: Callable[[str], None]) -> Run:
@@ -80,7 +117,15 @@ def _new(request: Request, doing: Callable[[str], None]) -> Run:
     model_config = _with_block_that_fits(merge(ModelConfig, *layers), asked, data, notes)
     config = train_config(base, asked, model_config)
     if start is None and automatic and _leaves_the_size_open(asked):
-        base = Base({**preset, **dial.fit(data, model_config, config, device, doing)})
+        with join(config.backend, device) as parallel:  # one decides, and all agree
+            size = parallel.size
+            fitted = (
+                dial.fit(data, model_config, config, parallel.device, doing, size)
+                if parallel.is_main
+                else {}
+            )
+            fitted = parallel.agreed(fitted)
+        base = Base({**preset, **fitted})
         model_config = merge(ModelConfig, asdict(model_config), base.values, asked)
         evaluated = {"eval_tokens": config.eval_tokens, "eval_iters": None}
         config = train_config(base, {**asked, **evaluated}, model_config)
@@ -121,6 +166,7 @@ def _resumed(request: Request) -> Run:
     path = find_checkpoint(str(request.out_dir) if request.out_dir else None, last=True)
     notes: list[str] = []
     path, start, loaded = last_good_state(path, notes)
+    folder = run_of(path)
     trained = start.train_config.get("loss_on", TrainConfig.loss_on)
     data = open_dataset(
         find_dataset(request.data or start.data.get("folder")), asked.get("loss_on", trained)
@@ -136,7 +182,7 @@ def _resumed(request: Request) -> Run:
     if model_config.block_size > _longest_block(data):
         raise _too_short(data, model_config)
     notes.append(f"resuming {path} at step {start.step:,}")
-    later = [other for other in saved_states(path.parent) if other.name in (LAST,)]
+    later = [other for other in saved_states(folder) if other.name in (LAST,)]
     if path.name.startswith("step-") and later:
         notes.append(f"the log after step {start.step:,} and later saved states are replaced")
     config = with_eval_tokens(
@@ -151,7 +197,7 @@ def _resumed(request: Request) -> Run:
     other, config = other_dataset(config, start, data, notes)
     return Run(
         data,
-        path.parent,
+        folder,
         model_config,
         config,
         start,
@@ -221,9 +267,9 @@ def _padded(vocab_size: int, device: torch.device) -> int:
 
 
 def _leaves_the_size_open(asked: Mapping[str, Any]) -> bool:
-    """Whether a time budget is to choose the model; processes would each choose their own."""
+    """Whether a time budget is to choose the model."""
     shape = {"n_layer", "n_head", "n_embd", "batch_size", "gradient_accumulation_steps"}
-    return bool(asked.get("time")) and not asked.keys() & shape and launched().size == 1
+    return bool(asked.get("time")) and not asked.keys() & shape
 
 
 def _longest_block(data: Dataset) -> int:

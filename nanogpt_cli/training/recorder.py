@@ -14,6 +14,7 @@ from nanogpt_cli.config import TrainConfig
 from nanogpt_cli.evaluation.loss import Loss
 from nanogpt_cli.logs.metrics import MetricsLog
 from nanogpt_cli.training.pace import Pace
+from nanogpt_cli.training.parallel import launched
 from nanogpt_cli.training.reporter import EvalReport, Reporter, StepReport
 from nanogpt_cli.training.run import Outcome, Run
 from nanogpt_cli.training.state import TrainState
@@ -100,9 +101,11 @@ class RunRecorder(Recorder):
             "torch": str(torch.__version__),
             "python": platform.python_version(),
         }
+        job = launched().job
         self._write(
             "run",
             step=state.step,
+            **({"job": job} if job else {}),
             model=asdict(run.model_config),
             config=asdict(self.config),
             parameters=state.model.parameter_count(),

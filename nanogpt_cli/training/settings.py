@@ -14,7 +14,6 @@ from nanogpt_cli.errors import UsageError
 from nanogpt_cli.setting import MOST, check_setting, flag, parse_duration
 from nanogpt_cli.text import shortened
 from nanogpt_cli.training.optim import fitted_learning_rate
-from nanogpt_cli.training.parallel import launched
 
 FINE_TUNING_RATE = 0.1
 """The learning rate of fine-tuning, as a part of that from scratch."""
@@ -78,8 +77,6 @@ def with_eval_tokens(config: TrainConfig, block_size: int) -> TrainConfig:
 def _adapted(base: Base, asked: Mapping[str, Any], model_config: ModelConfig) -> dict[str, Any]:
     """Adapt what depends on a preset's model, batch and length to those that were asked for."""
     values = {f.name: base.values.get(f.name, f.default) for f in fields(TrainConfig)}
-    processes, accumulation = launched().size, values["gradient_accumulation_steps"]
-    values["gradient_accumulation_steps"] = math.ceil(accumulation / processes) * processes
     if "max_iters" in asked:
         values["warmup_iters"] = min(values["warmup_iters"], asked["max_iters"] // 10)
         values["lr_decay_iters"] = 0

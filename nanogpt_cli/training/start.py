@@ -7,16 +7,16 @@ from typing import Any
 
 import torch
 
-from nanogpt_cli.checkpoint import hub
-from nanogpt_cli.checkpoint.load import load_checkpoint
-from nanogpt_cli.checkpoint.schema import HEAD, WTE, Checkpoint
+from nanogpt_cli.checkpoint import hub, torchfile
+from nanogpt_cli.checkpoint.load import attach_tokenizer, load_checkpoint
+from nanogpt_cli.checkpoint.schema import HEAD, WTE, Checkpoint, check_readable, from_content
 from nanogpt_cli.config import ModelConfig, TrainConfig, config_fields
 from nanogpt_cli.data.order import VERSION
 from nanogpt_cli.data.store import Dataset
 from nanogpt_cli.errors import CheckpointError, UnreadableError, UsageError
 from nanogpt_cli.files import identity
 from nanogpt_cli.model.positions import fit_tables
-from nanogpt_cli.runs import LAST, RUNS, find_checkpoint, saved_states
+from nanogpt_cli.runs import LAST, RUNS, STATE, find_checkpoint, run_of, saved_states
 from nanogpt_cli.setting import flag
 from nanogpt_cli.text import shortened
 from nanogpt_cli.training.settings import merge
@@ -40,12 +40,12 @@ def last_good_state(path: Path, notes: list[str]) -> tuple[Path, Checkpoint, obj
     Returns its path, what it holds, and the file's identity. Raises CheckpointError where there is
     none, and UnreadableError where the newest may be sound: resuming would replace it.
     """
-    others = saved_states(path.parent) if path.name == LAST else []
+    others = saved_states(run_of(path)) if path.name in (LAST, STATE) else []
     first: CheckpointError | None = None
     for candidate in others or [path]:
         was = identity(candidate)
         try:
-            start = load_checkpoint(candidate)
+            start = _load_state(candidate)
             check_settings(start, candidate)
         except UnreadableError:
             raise
@@ -57,6 +57,15 @@ def last_good_state(path: Path, notes: list[str]) -> tuple[Path, Checkpoint, obj
         return candidate, start, was
     assert first is not None
     raise first
+
+
+def _load_state(path: Path) -> Checkpoint:
+    """Load a state; of one that several processes wrote, all but the tensors. Raises as above."""
+    if path.name != STATE:
+        return load_checkpoint(path)
+    content = torchfile.read(path)
+    check_readable(content, path)
+    return attach_tokenizer(from_content(content, path), path)
 
 
 def check_settings(start: Checkpoint, path: Path) -> None:

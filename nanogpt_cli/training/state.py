@@ -51,14 +51,18 @@ class TrainState:
         What is missing stays as it is, and so do the optimizers where their state is of others:
         then it returns why.
         """
+        self.load_counters(saved)
+        try:
+            self.optimizers.load_state_dict(saved.get("optimizers", []), self.step)
+        except ValueError as error:
+            return str(error)
+        return None
+
+    def load_counters(self, saved: dict[str, Any]) -> None:
+        """Take over all that is not in the optimizers."""
         for name in self.COUNTERS:
             setattr(self, name, saved.get(name, getattr(self, name)))
         if self.scaler and saved.get("scaler"):
             self.scaler.load_state_dict(saved["scaler"])
         if "watch" in saved:
             self.watch.load_state_dict(saved["watch"])
-        try:
-            self.optimizers.load_state_dict(saved.get("optimizers", []), self.step)
-        except ValueError as error:
-            return str(error)
-        return None

@@ -33,8 +33,8 @@ def gradients(
     once its gradients are there; the sums over all processes travel with those of the loss.
     """
     parallel = batches.parallel
-    share = batches.targets // parallel.size
-    count = batches.config.gradient_accumulation_steps // parallel.size
+    share = batches.targets / parallel.size  # the gradients of all processes are averaged
+    count = batches.micro_batches
     sums = parallel.zeros(2)  # nats, and targets that count
     state.optimizers.zero_grad()
     for number, (inputs, targets) in enumerate(batches.of(state.step), 1):
@@ -47,23 +47,22 @@ def gradients(
     if state.scaler:
         for part in state.optimizers.parts:
             state.scaler.unscale_(part)
-    sums = parallel.sum(torch.cat([sums, sums.new_tensor(votes())]))
-    norm = _clip(state, batches.targets / sums[1].clamp(min=1), grad_clip)
-    norm_value, total, counted, *votes_sum = torch.stack([norm, *sums]).tolist()
+    sums = torch.cat([sums, sums.new_tensor(votes())])
+    sums, grads, norm = parallel.exchange(state, sums)
+    norm = _clip(grads, norm, batches.targets / sums[1].clamp(min=1), grad_clip)
+    norm_value, total, counted, *votes_sum = torch.stack([norm.to(sums.dtype), *sums]).tolist()
     return total / max(1.0, counted), norm_value, votes_sum
 
 
-def _clip(state: TrainState, scale: Tensor, limit: float) -> Tensor:
-    """Multiply the gradients by ``scale`` () and clip their norm to ``limit``; return the norm ().
+def _clip(grads: list[Tensor], norm: Tensor, scale: Tensor, limit: float) -> Tensor:
+    """Multiply the gradients by ``scale`` () and clip their norm () to ``limit``; return it ().
 
     An infinite norm clips nothing, so that what is wrong with the gradients can still be seen.
     """
-    grads = [p.grad for p in state.model.parameters() if p.grad is not None]
-    norm = nn.utils.get_total_norm(grads)
     scale = scale.to(norm.dtype)
     norm = scale * norm
     clipped = scale * (limit / (norm + 1e-6)).clamp(max=1) if limit else scale
-    torch._foreach_mul_(grads, torch.where(norm.isfinite(), clipped, scale))
+    torch._foreach_mul_(grads, torch.where(norm.isfinite(), clipped, scale).to(grads[0].dtype))
     return norm
 
 

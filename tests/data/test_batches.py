@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
+from nanogpt_cli.data import order
 from nanogpt_cli.data.batches import evaluation_starts, training_batch
 from nanogpt_cli.errors import DataError
 
 
 def batch(tokens, index, batch_size=4, block_size=8, seed=1):
-    return training_batch(
-        tokens, seed=seed, index=index, batch_size=batch_size, block_size=block_size
-    )
+    numbers = range(index * batch_size, (index + 1) * batch_size)
+    return training_batch(tokens, seed=seed, numbers=numbers, block_size=block_size)
 
 
 def test_targets_are_the_inputs_one_later():
@@ -29,12 +29,15 @@ def test_a_batch_depends_on_seed_and_index_alone():
     assert (batch(tokens, 5, seed=2)[0] != first).any()
 
 
-def test_an_epoch_covers_every_window_once():
+@pytest.mark.parametrize("largest", [1 << 22, 10])
+def test_an_epoch_covers_every_window_once(monkeypatch, largest):
+    """Whether its order is a table, or computed because it would be too large."""
+    monkeypatch.setattr(order, "MOST_IN_ARRAY", largest)
     tokens = np.arange(8 * 20 + 4, dtype=np.uint16)
-    starts = np.concatenate([batch(tokens, i)[0][:, 0].numpy() for i in range(5)])
+    starts = np.concatenate([batch(tokens, i, seed=largest)[0][:, 0].numpy() for i in range(5)])
     assert len(set(starts)) == 20
     assert set(np.diff(sorted(starts))) == {8}
-    again = np.concatenate([batch(tokens, i)[0][:, 0].numpy() for i in range(5, 10)])
+    again = np.concatenate([batch(tokens, i, seed=largest)[0][:, 0].numpy() for i in range(5, 10)])
     assert len(set(again)) == 20
     assert list(again) != list(starts)
 

@@ -177,7 +177,7 @@ def test_another_loss_on_is_corrupt(value) -> None:
 def test_targets_that_do_not_count_are_minus_one() -> None:
     run(write("chat.txt", MIXED), tokenizer="byte")
     data = open_dataset(OUT)
-    place = {"seed": 5, "index": 3, "batch_size": 4, "block_size": 32}
+    place = {"seed": 5, "numbers": range(12, 16), "block_size": 32}
     inputs, targets = training_batch(data.train, mask=data.train_mask, **place)
     plain, whole = training_batch(data.train, **place)
     assert (inputs == plain).all()

@@ -64,7 +64,7 @@ def test_a_large_dataset_is_that_of_one_file(content: str, small: None) -> None:
     assert np.array_equal(sharded.train, plain.train)
     assert sharded.trained_tokens == plain.trained_tokens
     assert sharded.fingerprint == plain.fingerprint
-    place = {"seed": 1, "index": 0, "batch_size": 9, "block_size": 64}
+    place = {"seed": 1, "numbers": range(9), "block_size": 64}
     for one, other in zip(
         training_batch(sharded.train, **place), training_batch(plain.train, **place), strict=True
     ):
