@@ -13,7 +13,7 @@ from torch import Tensor
 from nanogpt_cli.checkpoint.schema import Checkpoint
 from nanogpt_cli.checkpoint.torchfile import CORRUPT_HINT
 from nanogpt_cli.errors import CheckpointError, raise_unrelated
-from nanogpt_cli.model.factory import make_model
+from nanogpt_cli.model.factory import make_meta_model
 from nanogpt_cli.model.gpt import GPT
 
 _REAL = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -58,8 +58,7 @@ def _expected_shapes(checkpoint: Checkpoint, path: Path) -> dict[str, torch.Size
     if config.n_layer > len(checkpoint.model):  # before so many layers are made
         raise CheckpointError(f"{problem}: it has no {config.n_layer} layers", CORRUPT_HINT)
     try:
-        with torch.device("meta"):
-            return {name: p.shape for name, p in make_model(config).state_dict().items()}
+        return {name: p.shape for name, p in make_meta_model(config).state_dict().items()}
     except RuntimeError as error:  # sizes that no tensor can have
         raise_unrelated(error)
         raise CheckpointError(problem, CORRUPT_HINT) from error
@@ -75,8 +74,7 @@ def build_model(checkpoint: Checkpoint, device: torch.device | None = None) -> G
 
     Its parameters are the checkpoint's own tensors where those are float32 and on the device.
     """
-    with torch.device("meta"):
-        model = make_model(checkpoint.config)
+    model = make_meta_model(checkpoint.config)
     model.load_state_dict(checkpoint.model, assign=True)
     model.tie_weights()
     return model.to(device or "cpu", torch.float32).eval()
@@ -89,8 +87,7 @@ def take_model(checkpoint: Checkpoint, device: torch.device | None = None) -> GP
     holds its weights twice. The copies lie in memory as torch allocates it, since the rounding of
     matrix products may depend on that.
     """
-    with torch.device("meta"):
-        model = make_model(checkpoint.config)
+    model = make_meta_model(checkpoint.config)
     own = dict(model.named_parameters()).keys()  # without a head that is tied
     for name in list(checkpoint.model):
         stored = checkpoint.model.pop(name)

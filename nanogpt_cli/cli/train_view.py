@@ -10,7 +10,7 @@ from rich.markup import escape
 from nanogpt_cli.cli import ui
 from nanogpt_cli.config import tokens_per_step
 from nanogpt_cli.device import find_device, find_dtype
-from nanogpt_cli.model.factory import make_model
+from nanogpt_cli.model.factory import make_meta_model
 from nanogpt_cli.model.gpt import GPT
 from nanogpt_cli.runs import BEST, RUNS
 from nanogpt_cli.text import counted, duration, printable, shell_word
@@ -24,8 +24,7 @@ UNSTEADY = 2.5
 
 def describe(run: Run, device: torch.device) -> dict[str, Any]:
     """Return the facts of a run before its first step."""
-    with torch.device("meta"):
-        model = make_model(run.model_config)
+    model = make_meta_model(run.model_config)
     config = run.config
     return {
         "out_dir": str(run.out_dir),

@@ -11,7 +11,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from nanogpt_cli.config import ModelConfig, TrainConfig, tokens_per_step
 from nanogpt_cli.device import autocast, find_dtype
 from nanogpt_cli.errors import MachineError
-from nanogpt_cli.model.factory import make_model
+from nanogpt_cli.model.factory import make_meta_model, make_model
 from nanogpt_cli.model.gpt import GPT
 from nanogpt_cli.training.batches import smaller_micro_batches
 from nanogpt_cli.training.dial import timed_steps
@@ -55,8 +55,7 @@ def forecast(run: Run, device: torch.device) -> Forecast:
     cost = steps_of_evaluation(run.dataset, run.model_config, run.config)
     tokens = steps * tokens_per_step(run.model_config, run.config)
     epochs = tokens / len(run.dataset.train)
-    with torch.device("meta"):
-        parameters = make_model(run.model_config).parameter_count()
+    parameters = make_meta_model(run.model_config).parameter_count()
     return Forecast(
         steps=steps,
         seconds=run.config.time or (steps + evaluations * cost) * per_step,
@@ -100,8 +99,7 @@ def fit_memory(
 
 def _rough_memory(model: ModelConfig, config: TrainConfig) -> int:
     """Estimate ``peak_memory`` from above, without the second that its tools take to load."""
-    with torch.device("meta"):
-        parameters = make_model(model).parameter_count()
+    parameters = make_meta_model(model).parameter_count()
     per_layer = 60 * model.n_embd + 8 * model.n_head * model.block_size
     per_token = model.n_layer * per_layer + 6 * model.vocab_size
     per_token += (_WITH_BIAS + _WITH_FLOAT_SCORES) * model.n_head * model.block_size

@@ -1,7 +1,7 @@
 """What model a text can carry, and how long its training takes on this machine. No torch.
 
-A matrix product is timed; what part of its rate training reaches was measured, see
-docs/benchmarks.md.
+A matrix product is timed, and training taken to reach a part of its rate: the time is a rough
+guess, which ``train --dry-run`` replaces by a measurement.
 """
 
 import math
