@@ -20,11 +20,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 COLUMNS, ROWS = 80, 50
-CHAT = "nanogpt chat demo --seed 1 --temperature 0.5"
+CHAT = "nanogpt chat demo --seed 1"
 MESSAGES = (
     "hi, i'm Anna",
     "I am so happy, I passed my driving test!",
-    "yes, with my family",
+    "it feels great!",
     "tell me a joke",
 )
 STEPS = 500
