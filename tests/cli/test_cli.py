@@ -302,6 +302,7 @@ def test_a_long_prompt_is_cropped_and_said(nanogpt, trained):
     assert nanogpt("chat", trained, "-p", ("be " * 100)[-16:], *sampling) == (0, out, "")
 
 
+@pytest.mark.long
 def test_notes_begin_a_line_of_their_own(trained):
     program = executable(
         "chat", trained, "-p", "be " * 100, "--max-tokens=4", stdout=subprocess.PIPE
@@ -323,6 +324,7 @@ def test_a_prompt_that_looks_like_a_flag_stays_as_it_is(nanogpt, trained, prompt
     assert "'_'" in err  # the model has never seen one
 
 
+@pytest.mark.long
 def test_stdin_of_any_bytes_or_none(trained):
     shell = f"printf 'To \\377 be' | {sys.executable} -m nanogpt_cli chat {trained} --max-tokens 2"
     done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True)
@@ -371,6 +373,7 @@ def test_the_table_breaks_a_path_after_its_slashes(nanogpt, trained, monkeypatch
     assert max(map(len, lines)) <= 60
 
 
+@pytest.mark.long
 def test_a_pipe_gets_the_reply_alone(trained):
     program = executable("chat", trained, "--max-tokens", "4", stdin=subprocess.PIPE)
     out, err = program.communicate("To be", timeout=60)

@@ -149,6 +149,7 @@ OPEN, CLOSE, SHOW_CURSOR = (f"\x1b[?{end}" for end in ("1049h", "1049l", "25h"))
 
 
 class TestInATerminal:
+    @pytest.mark.long
     def test_the_chart_grows_until_the_run_ends_and_stays_on_the_screen(self):
         with terminal("a") as child:
             child.expect_exact(OPEN)

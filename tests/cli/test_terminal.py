@@ -131,6 +131,7 @@ def test_a_visit(chatty):
         assert leave(child) == 0
 
 
+@pytest.mark.long
 def test_an_interrupted_line_and_an_interrupted_prompt(chatty):
     with chat_in_a_terminal() as child:
         child.sendintr()
@@ -163,6 +164,7 @@ def test_interrupting_a_reply_stops_only_the_reply(tmp_path):
         assert leave(child) == 0
 
 
+@pytest.mark.long
 def test_a_dumb_narrow_terminal_of_ascii(chatty):
     with chat_in_a_terminal(
         size=(24, 40), TERM="dumb", LC_ALL="C", PYTHONIOENCODING="ascii", PYTHONUTF8="0"
@@ -247,6 +249,7 @@ sys.exit(cli.run(sys.argv[1:]))
 """
 
 
+@pytest.mark.long
 def test_a_command_from_outside_is_listed_completed_and_run(chatty):
     with chat_in_a_terminal(program=("-c", WITH_A_COMMAND)) as child:
         child.send("hello\r")

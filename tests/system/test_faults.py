@@ -420,6 +420,7 @@ def offline(monkeypatch, tmp_path):
     monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path / "no-cache"))
 
 
+@pytest.mark.long
 def test_no_command_opens_a_connection(offline, trained):
     save(nanogpt_content(), "old.pt")
     kinds = [f"prepare hamlet.txt --out data/{k[:4]} --tokenizer {k}"
@@ -468,6 +469,7 @@ def test_a_diverging_run_ends_with_its_last_good_state(nanogpt, text_data):  # r
     assert all(tensor.isfinite().all() for tensor in state["model"].values())
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform == "win32", reason="needs limits on files")
 def test_a_disk_that_fills_while_saving_ends_the_run(nanogpt, trained):  # row 30
     before = {path: path.read_bytes() for path in Path("out/t").glob("*.pt")}
@@ -510,6 +512,7 @@ def test_another_machine_is_warned_of(nanogpt, text_data):  # row 37
     assert "threads 999 -> " in err
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
 def test_a_second_interrupt_leaves_at_once_and_whole(trained):  # row 27
     slow = (

@@ -111,6 +111,7 @@ def series(tiny):
     return Series(dict(model.state_dict()), model.config)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("fault", "code"), [(lambda: os._exit(KILLED), KILLED), (fail, 5)])
 def test_each_change_fails_or_is_the_last(series, fault, code):
     number, found = 0, []

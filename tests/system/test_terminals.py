@@ -33,6 +33,7 @@ def trained(text_data):
     assert cli.run(["train", *TINY, "--max-iters=1", "--out-dir=out/t", "-q"]) == 0
 
 
+@pytest.mark.long
 def test_a_terminal_that_closes_ends_training_saved(text_data):  # rows 70 and 90
     run = in_a_terminal("train", *TINY, "--max-iters=1000000", "--out-dir=out/t")
     run.expect("tok/s")
@@ -43,6 +44,7 @@ def test_a_terminal_that_closes_ends_training_saved(text_data):  # rows 70 and 9
     assert Path("out/t/last.pt").exists()
 
 
+@pytest.mark.long
 def test_a_chat_without_a_disk_that_is_ended(trained):  # row 90
     history = Path("state/nanogpt/chat_history")
     history.parent.mkdir(parents=True)

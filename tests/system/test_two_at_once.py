@@ -68,6 +68,7 @@ def training(*args):
 
 @pytest.mark.usefixtures("text_data")
 class TestTwoRuns:
+    @pytest.mark.long
     def test_the_second_in_a_folder_is_refused_until_the_first_is_gone(self, nanogpt):
         with training() as first:
             for how in ("--force", "--init-from=resume"):

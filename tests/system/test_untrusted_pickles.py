@@ -241,6 +241,7 @@ def checkpoint_bombs(content):
     return found
 
 
+@pytest.mark.long
 def test_no_file_takes_more_than_its_size_justifies(tiny):
     feed_bombs(tiny, every=10)
 

@@ -105,6 +105,7 @@ class TestFittingIntoMemory:
         assert error.value.exit_code == 5
         assert "--n-embd" in error.value.hint
 
+    @pytest.mark.long
     def test_a_lack_of_memory_is_noticed_however_small(self):
         shapes = [
             SMALL,
@@ -135,6 +136,7 @@ def test_a_run_is_fitted_to_the_memory_that_is_there(text_data, monkeypatch):
     assert not Path("out").exists()
 
 
+@pytest.mark.long
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a limit that the system keeps")
 def test_memory_that_runs_out_all_the_same_is_the_machines_error(text_data):
     args = ["train", "--device=cpu", "--max-iters=2", "--n-embd=512", "--n-layer=6"]

@@ -61,6 +61,7 @@ def test_what_has_no_class_is_refused_without_custom_code(tiny):
     assert not Path("a-hf").exists()
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore")
 def test_ids_and_conversations_are_equal(tiny):
     text = (

@@ -64,6 +64,7 @@ def continued(twin, prompt, count):
     return [t.id for t in generate(Decoder(twin.model), prompt, config, vocab_size=size)]
 
 
+@pytest.mark.long
 def test_every_arrangement_is_computed_alike(tiny, in_node):
     text = list(TEXT.encode())[:73]
     made = {
