@@ -87,7 +87,7 @@ def test_what_torch_hides_behind_an_error_of_its_own_is_not_taken_for_damage(mon
     def interrupted(config):
         raise RuntimeError("a kernel failed") from hidden
 
-    monkeypatch.setattr("nanogpt_cli.checkpoint.weights.make_model", interrupted)
+    monkeypatch.setattr("nanogpt_cli.checkpoint.weights.make_meta_model", interrupted)
     with pytest.raises(type(hidden)):
         upgrade(content, Path("x.pt"))
 
