@@ -103,17 +103,16 @@ def _open(folder: Path, asked: LossOn) -> Dataset:
         meta = _nanogpt_meta(folder)
     else:
         meta = _own_meta(_parse_meta(text, folder / "meta.json"), folder)
-    paths = {split: dataset_file(folder, f"{split}.bin") for split in ("train", "val")}
-    train, val = (
-        _map_split(folder, split, meta.dtype, meta.stated.get(split, {})) for split in paths
-    )
+    mapped = {split: _map_shards(folder, split, meta) for split in ("train", "val")}
     hashes, checked = hashlib.sha256(), Checked(folder)
+    splits: dict[str, Tokens] = {}
     masks: dict[str, LossMask] = {}
-    for split, tokens in (("train", train), ("val", val)):
+    for split, shards in mapped.items():
         stated = meta.stated.get(split, {})
-        for path in _shard_paths(folder, split, stated):
-            _check_tokens(path, _map_tokens(path, meta.dtype), meta, checked)
-        _check_count(paths[split], tokens, stated)
+        for path, shard in shards.items():
+            _check_tokens(path, shard, meta, checked)
+        tokens = splits[split] = _as_one(shards, stated)
+        _check_count(dataset_file(folder, f"{split}.bin"), tokens, stated)
         claimed = str(stated.get("sha256"))
         hashes.update(claimed.encode(errors="backslashreplace"))  # meta.json is untrusted
         hashes.update(_sample_hash(tokens))  # the file may have changed since meta.json was written
@@ -135,8 +134,8 @@ def _open(folder: Path, asked: LossOn) -> Dataset:
     checked.save()
     return Dataset(
         folder,
-        train,
-        val,
+        splits["train"],
+        splits["val"],
         meta.tokenizer,
         meta.chat_format,
         meta.vocab_size,
@@ -288,17 +287,22 @@ def _shard_paths(folder: Path, split: str, stated: dict[str, Any]) -> list[Path]
     return [dataset_file(folder, shard_name(split, number)) for number in range(len(sizes))]
 
 
-def _map_split(folder: Path, split: str, dtype: str, stated: dict[str, Any]) -> Tokens:
-    """Map the files of a split. Raises DataError where one has another size than was stated."""
-    paths = _shard_paths(folder, split, stated)
-    shards = [_map_tokens(path, dtype) for path in paths]
-    if len(shards) == 1:
-        return shards[0]
-    for path, shard, size in zip(paths, shards, stated["shards"], strict=True):
+def _map_shards(folder: Path, split: str, meta: _Meta) -> dict[Path, Tokens]:
+    """Map the files of a split, once: what is checked is what is used."""
+    paths = _shard_paths(folder, split, meta.stated.get(split, {}))
+    return {path: _map_tokens(path, meta.dtype) for path in paths}
+
+
+def _as_one(shards: dict[Path, Tokens], stated: dict[str, Any]) -> Tokens:
+    """Return the tokens of a split. Raises DataError where a file is not as large as stated."""
+    files = list(shards)
+    if len(files) == 1:
+        return shards[files[0]]
+    for (path, shard), size in zip(shards.items(), stated["shards"], strict=True):
         _check_count(path, shard, {"tokens": size})
-    if len({len(shard) for shard in shards[:-1]}) > 1:
-        raise DataError(f"{paths[0]} and those after it differ in size", _again(folder))
-    return cast(Tokens, ShardedTokens(shards))
+    if len({len(shards[path]) for path in files[:-1]}) > 1:
+        raise DataError(f"{files[0]} and those after it differ in size", _again(files[0].parent))
+    return cast(Tokens, ShardedTokens([*shards.values()]))
 
 
 def _map_tokens(path: Path, dtype: str) -> Tokens:

@@ -31,7 +31,7 @@ def make_meta_model(config: ModelConfig) -> GPT:
 class _WithoutInit(TorchFunctionMode):
     """Leaves out ``torch.nn.init``: on the meta device it draws nothing, and loads all of dynamo.
 
-    That takes 1.5 s, half of the time until a chat answers.
+    That takes 1.5 s, a quarter of the time until a chat answered.
     """
 
     def __torch_function__(

@@ -182,7 +182,7 @@ def _resumed(request: Request) -> Run:
     if model_config.block_size > _longest_block(data):
         raise _too_short(data, model_config)
     notes.append(f"resuming {path} at step {start.step:,}")
-    later = [other for other in saved_states(folder) if other.name in (LAST,)]
+    later = any(saved.name == LAST for saved in saved_states(folder))
     if path.name.startswith("step-") and later:
         notes.append(f"the log after step {start.step:,} and later saved states are replaced")
     config = with_eval_tokens(
